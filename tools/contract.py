@@ -1,0 +1,204 @@
+"""What crosses the wall from guest to host: result.json's dataclasses and the progress lines. Standard library only.
+
+Times are seconds since the Unix epoch, durations seconds (latencies nanoseconds), memory bytes, throughput items per second.
+None means "not measured" or "not reported", never zero.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+SCHEMA = 1
+
+OK, TAINTED, INVALID, FAILED = "OK", "TAINTED", "INVALID", "FAILED"
+
+STEPS: Tuple[Tuple[str, str], ...] = (
+    ("a", "init"),
+    ("b", "data and model"),
+    ("c", "framework validation"),
+    ("d", "ONNX export"),
+    ("e", "compile"),
+    ("f", "engine forward"),
+    ("g", "summary"),
+)
+
+RESULT_FILE = "result.json"
+LATENCIES_FILE = "latencies.npz"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a case is not plainly OK. `kind` is a reason class for FAILED (CONFIG, IMAGE, HOST_LOST, TIMEOUT, OOM, CRASH,
+    INTERRUPTED), else a short name of the doubt (`foo_time`, `seeded weights` …)."""
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """One of the seven steps. `outcome` is ok, skipped or failed; `detail` says why, where there is something to say."""
+
+    letter: str
+    name: str
+    outcome: str
+    started: Optional[float] = None
+    seconds: Optional[float] = None
+    peak_memory_bytes: Optional[int] = None
+    peak_device_memory_bytes: Optional[int] = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Percentile:
+    """A nearest-rank percentile; `latency_ns` is None where `samples_needed` exceeds the samples there are."""
+
+    percent: float
+    latency_ns: Optional[int]
+    samples_needed: int
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Latencies of one phase's queries, warm-up excluded, foo_time subtracted."""
+
+    count: int
+    min_ns: int
+    mean_ns: float
+    max_ns: int
+    percentiles: Sequence[Percentile]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What validation or inference measured. `whole` and `core` are items per second."""
+
+    whole: Optional[float]
+    core: Optional[float]
+    accuracy: Optional[float]
+    items: Optional[int] = None
+    queries: Optional[int] = None
+    whole_seconds: Optional[float] = None
+    core_seconds: Optional[float] = None
+    warmup_queries: Optional[int] = None
+    foo_seconds: float = 0.0
+    latency: Optional[Latency] = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """One case on one host as the guest leaves it in result.json.
+
+    `config` has for each key `{"value": …, "origin": …}`; `engine` is what the engine's describe() said really ran;
+    `environment` the versions and hardware; `artifacts` hashes and paths of weights, ONNX and engine files; `accuracy_metric`
+    its name (`top1`), None where the case can give no accuracy; `notes` what a reader must know beside the numbers.
+    """
+
+    case: str
+    framework: str
+    vendor: str
+    compiler: Optional[str] = None
+    precision: Optional[str] = None
+    batch_size: Optional[int] = None
+    status: str = FAILED
+    reasons: Sequence[Reason] = ()
+    validation: Optional[Phase] = None
+    inference: Optional[Phase] = None
+    accuracy_metric: Optional[str] = None
+    flops_per_item: Optional[float] = None
+    steps: Sequence[StepResult] = ()
+    config: Mapping[str, Any] = field(default_factory=dict)
+    engine: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    artifacts: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    schema: int = SCHEMA
+
+
+def to_json(value: Any) -> str:
+    """Return a dataclass as strict JSON: NaN and infinities become null, as JSON has no word for them."""
+    return json.dumps(_finite(dataclasses.asdict(value)), indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n"
+
+
+def result_from_json(text: str) -> Result:
+    """Read a result.json. Raises ValueError when it is not one, or of a schema this version does not know."""
+    raw = json.loads(text)
+    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+        raise ValueError("not a result.json of schema {}".format(SCHEMA))
+    try:
+        raw["reasons"] = [Reason(**reason) for reason in raw["reasons"]]
+        raw["steps"] = [StepResult(**step) for step in raw["steps"]]
+        for name in ("validation", "inference"):
+            raw[name] = _phase(raw[name])
+        return Result(**raw)
+    except (KeyError, TypeError) as error:
+        raise ValueError("not a result.json of schema {}: {}".format(SCHEMA, error)) from error
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a whole file or nothing: a full disk or a kill leaves the old file, or none. Raises OSError."""
+    handle, temporary = tempfile.mkstemp(dir=str(path.parent), prefix="." + path.name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink()
+        raise
+
+
+PROGRESS_PREFIX = "::progress "
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the guest is: `done` of `total` in one step; total is None while unknown."""
+
+    step: str
+    done: int = 0
+    total: Optional[int] = None
+    unit: str = "queries"
+
+    def line(self) -> str:
+        """The line the guest prints when it is asked for machine-readable progress."""
+        return PROGRESS_PREFIX + json.dumps(dataclasses.asdict(self))
+
+
+def progress_from_line(line: str) -> Optional[Progress]:
+    """The progress that a line of the guest's output reports; None for every other line, malformed ones too."""
+    if not line.startswith(PROGRESS_PREFIX):
+        return None
+    try:
+        return Progress(**json.loads(line[len(PROGRESS_PREFIX) :]))
+    except (ValueError, TypeError):
+        return None
+
+
+def _phase(raw: Optional[Dict[str, Any]]) -> Optional[Phase]:
+    if raw is None:
+        return None
+    latency = raw.get("latency")
+    if latency is not None:
+        percentiles: List[Percentile] = [Percentile(**percentile) for percentile in latency["percentiles"]]
+        raw["latency"] = Latency(**dict(latency, percentiles=percentiles))
+    return Phase(**raw)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,71 @@
+"""What a connection to a host can do; everything above it works alike on this machine and over SSH."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from tools.errors import CommandError
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A finished command: its outcome is a value, `check()` turns a failure into an error."""
+
+    argv: tuple[str, ...]
+    status: int
+    stdout: str
+    stderr: str
+
+    def check(self) -> Completed:
+        """Return self. Raises CommandError, with the last lines of the output, when the status is not 0."""
+        if self.status != 0:
+            tail = "\n".join((self.stderr or self.stdout).strip().splitlines()[-5:])
+            raise CommandError(f"{' '.join(self.argv)}: exit {self.status}\n{tail}".rstrip())
+        return self
+
+
+class Connection(Protocol):
+    """One host. Every command is a list of arguments and has a timeout in seconds."""
+
+    host: str
+    is_local: bool
+    python: str
+    """The interpreter for our own scripts: this one on this machine, `python3` on another."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+        on_line: Callable[[str], None] | None = None,
+        cancelled: Callable[[Callable[[], None]], None] | None = None,
+    ) -> Completed:
+        """Run a command to its end; `env` adds to the environment. With `on_line`, stdout and stderr are merged, each line is
+        handed over as it comes and Completed.stdout holds only the last 100 lines. `cancelled` receives a function that,
+        called from another thread, ends the command and all its children at once (run then returns a status that is not 0).
+        Raises CaseTimeout after `timeout` (the command and its children are gone), HostError when the host is lost."""
+
+    def put_tree(self, root: Path, names: Sequence[str], target: str) -> None:
+        """Copy the files root/name to target/name, folders made as needed."""
+
+    def get_tree(self, source: str, target: Path) -> None:
+        """Copy the folder `source` of the host into the local folder `target` (regular files and folders only)."""
+
+    def docker(self) -> DockerClient:
+        """The host's Docker engine, one client per connection. Raises HostError when none answers."""
+
+    def close(self) -> None:
+        """End everything this connection opened; safe to call twice."""
+
+    def __enter__(self) -> Connection: ...
+
+    def __exit__(self, *unused: object) -> None: ...

@@ -1,0 +1,26 @@
+"""What a runtime can do: give one case a place to run on one host, prepare it there and run the guest in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+Cancel = Callable[[Callable[[], None]], None]
+"""Called with a function that ends what is going on, to be called from another thread."""
+
+
+class Place(Protocol):
+    """Where one case runs: a container, or this machine's own Python. It is gone when its context ends, on every path."""
+
+    description: str
+
+    def run(self, argv: Sequence[str], *, timeout: float, on_line: Callable[[str], None], cancelled: Cancel | None = None) -> int:
+        """Run a command of the guest's in FLAGPERF_PATH, its output line by line to `on_line`, and return its exit status.
+
+        Raises CaseTimeout past `timeout` seconds, OutOfMemory when the memory limit ended it, CaseCrash when the container
+        is gone, HostError when the host or the engine is lost.
+        """
+
+    def __enter__(self) -> Place: ...
+
+    def __exit__(self, *unused: object) -> None: ...
