@@ -52,13 +52,17 @@ class Connection(Protocol):
         """Run a command to its end; `env` adds to the environment. With `on_line`, stdout and stderr are merged, each line is
         handed over as it comes and Completed.stdout holds only the last 100 lines. `cancelled` receives a function that,
         called from another thread, ends the command and all its children at once (run then returns a status that is not 0).
-        Raises CaseTimeout after `timeout` (the command and its children are gone), HostError when the host is lost."""
+        What the command leaves running in its own session is ended with it; a daemon with a session of its own stays.
+        `status` is 127 for a command that is not there, 128 + N after signal N; without `on_line` the last 16 MiB of each
+        stream are kept. Raises CaseTimeout after `timeout` (the command and its children are gone), HostError when the host
+        is lost."""
 
     def put_tree(self, root: Path, names: Sequence[str], target: str) -> None:
-        """Copy the files root/name to target/name, folders made as needed."""
+        """Copy the files root/name to target/name, folders made as needed. Raises CommandError when it cannot write."""
 
     def get_tree(self, source: str, target: Path) -> None:
-        """Copy the folder `source` of the host into the local folder `target` (regular files and folders only)."""
+        """Copy the folder `source` of the host into the local folder `target`: regular files and folders only, the rest stays
+        behind with a warning. Raises CommandError when `source` cannot be read, HostError for an archive that leads elsewhere."""
 
     def docker(self) -> DockerClient:
         """The host's Docker engine, one client per connection. Raises HostError when none answers."""

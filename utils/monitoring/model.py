@@ -28,7 +28,14 @@ class Series:
 
 @dataclass(frozen=True)
 class MonitorSummary:
-    """One monitor's log. None where the tool reports nothing; sums over the devices for memory, power and energy."""
+    """One monitor's log, its statistics over the window that was asked for. None where the tool reports nothing.
+
+    Memory, power and energy are sums over the devices that report them; utilisation, temperature and frequency are spread over
+    all devices' readings. `chip` is the device's name as the tool prints it (None where the devices differ), `peak_flops` that
+    of ONE device per precision, dense, `peak_source` where it stands. `series` covers the whole log. `errors` is what a reader
+    must know: the tool's own errors, lines that could not be read, an analysis that failed.
+    `window` is the (start, stop) that the statistics count, in seconds since the epoch; None: the whole log.
+    """
 
     monitor: str
     readings: int
@@ -46,3 +53,4 @@ class MonitorSummary:
     peak_source: str | None = None
     series: Sequence[Series] = ()
     errors: Sequence[str] = ()
+    window: tuple[float, float] | None = None

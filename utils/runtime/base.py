@@ -8,15 +8,19 @@ from typing import Protocol
 Cancel = Callable[[Callable[[], None]], None]
 """Called with a function that ends what is going on, to be called from another thread."""
 
+OnLine = Callable[[str], None]
+"""Receives each line of output as it comes."""
+
 
 class Place(Protocol):
     """Where one case runs: a container, or this machine's own Python. It is gone when its context ends, on every path."""
 
     description: str
 
-    def run(self, argv: Sequence[str], *, timeout: float, on_line: Callable[[str], None], cancelled: Cancel | None = None) -> int:
+    def run(self, argv: Sequence[str], *, timeout: float, on_line: OnLine, cancelled: Cancel | None = None) -> int:
         """Run a command of the guest's in FLAGPERF_PATH, its output line by line to `on_line`, and return its exit status.
 
+        A leading `python3` means the place's own interpreter; a status above 128 is 128 and the signal that ended the command.
         Raises CaseTimeout past `timeout` seconds, OutOfMemory when the memory limit ended it, CaseCrash when the container
         is gone, HostError when the host or the engine is lost.
         """

@@ -1,0 +1,1 @@
+"""What is computed: one folder per case, and what several cases share."""

@@ -1,0 +1,1 @@
+"""Handwritten digits: a small real case that needs no download."""

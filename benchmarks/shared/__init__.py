@@ -1,0 +1,1 @@
+"""What several cases share; no case of its own."""

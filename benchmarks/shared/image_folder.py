@@ -1,0 +1,104 @@
+"""A folder of images as ImageNet lays it out, one sub-folder per class, as the tensors a classifier was trained to see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Sequence, Tuple
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+
+from tools.errors import CaseCrash, ConfigError
+
+SUFFIXES = (".jpeg", ".jpg", ".png")
+CLASS_LIST = "LOC_synset_mapping.txt"
+"""ImageNet's own list: one line per class in the order of the model's outputs, the folder's name first."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How an image becomes a tensor: shorter side to `resize` (bilinear), centre `crop`, 0..1, then (x - mean) / std per channel.
+
+    Source: https://github.com/pytorch/vision/blob/main/references/classification/presets.py (ClassificationPresetEval)
+    """
+
+    resize: int
+    crop: int
+    mean: Sequence[float]
+    std: Sequence[float]
+
+    def __call__(self, image: Any) -> torch.Tensor:
+        """Return float [3, crop, crop] of a PIL image of any mode."""
+        image = _centre(_shorter_side(image.convert("RGB"), self.resize), self.crop)
+        pixels = np.asarray(image, dtype=np.float32) / np.float32(255)
+        normalised = (pixels - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
+        return torch.from_numpy(np.ascontiguousarray(normalised.transpose(2, 0, 1)))
+
+
+class ImageFolder(torch.utils.data.Dataset[Any]):
+    """(tensor, class index) of every image below `data_dir`, or its sub-folder `val` where there is one.
+
+    Raises ConfigError for a folder without images, without classes or with more classes than the model has.
+    """
+
+    def __init__(self, data_dir: str, preparation: Preparation, num_classes: int) -> None:
+        root = Path(data_dir)
+        root = root / "val" if (root / "val").is_dir() else root
+        self.classes = _class_indices(root, Path(data_dir) / CLASS_LIST, num_classes)
+        self.samples = _samples(root, self.classes)
+        self._preparation = preparation
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Tuple[torch.Tensor, int]:
+        path, label = self.samples[index]
+        try:
+            with Image.open(path) as image:
+                return self._preparation(image), label
+        except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise CaseCrash("{}: cannot be decoded: {}; replace or remove the file".format(path, error)) from error
+
+
+def _class_indices(root: Path, class_list: Path, num_classes: int) -> Dict[str, int]:
+    if not root.is_dir():
+        raise ConfigError("data directory {} is no folder; expected <folder per class>/<image>.JPEG in it".format(root))
+    folders = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if not folders:
+        raise ConfigError(
+            "{}: no folders in it; expected <folder per class>/<image>.JPEG, or the data word 'synthetic'".format(root)
+        )
+    if not class_list.exists():
+        listed = folders
+    else:
+        listed = [line.split()[0] for line in class_list.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if len(listed) > num_classes:
+        raise ConfigError("{}: {} classes, but the model has {}".format(root, len(listed), num_classes))
+    unknown = sorted(set(folders) - set(listed))
+    if unknown:
+        raise ConfigError("{}: the folder '{}' in {} is not in the list".format(class_list, unknown[0], root))
+    return {name: listed.index(name) for name in folders}
+
+
+def _samples(root: Path, classes: Dict[str, int]) -> List[Tuple[str, int]]:
+    found: List[Tuple[str, int]] = []
+    for name, label in classes.items():
+        images = sorted(str(path) for path in (root / name).iterdir() if path.suffix.lower() in SUFFIXES)
+        if not images:
+            raise ConfigError("{}: no image ({}) in it; add some or remove the folder".format(root / name, ", ".join(SUFFIXES)))
+        found.extend((path, label) for path in images)
+    return found
+
+
+def _shorter_side(image: Any, length: int) -> Any:
+    width, height = image.size
+    if width <= height:
+        return image.resize((length, int(length * height / width)), Image.Resampling.BILINEAR)
+    return image.resize((int(length * width / height), length), Image.Resampling.BILINEAR)
+
+
+def _centre(image: Any, length: int) -> Any:
+    left, top = (round((side - length) / 2.0) for side in image.size)
+    return image.crop((left, top, left + length, top + length))

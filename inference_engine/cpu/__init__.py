@@ -1,0 +1,1 @@
+"""Engines for any CPU; the vendor that needs no accelerator."""

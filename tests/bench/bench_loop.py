@@ -1,0 +1,86 @@
+"""What the measuring loop costs per query, beside a bare Python loop that calls the same engine; run as a script.
+
+The two are interleaved in short rounds, so that the machine's mood hits both alike; the quietest round tells the cost.
+"""
+
+import statistics
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tools.measure import measure
+
+QUERIES, ROUNDS = 10_000, 40
+
+
+class Output:
+    """A tensor on the CPU, as far as the loop looks at it."""
+
+    shape = (1, 1000)
+
+    def cpu(self):
+        return self
+
+
+class Batch:
+    items, size, expected_outputs = 1, 1, 1
+
+    def __init__(self, inputs):
+        self.inputs = inputs
+
+
+def null_engine(inputs):
+    """Does nothing; what it returns exists already."""
+    return inputs, 0.0
+
+
+def forward(sut, batch, config):
+    return sut(batch.inputs)
+
+
+def evaluator(outputs, batch):
+    return None
+
+
+def bare_loop(batches):
+    """Return ns per query of a loop that only calls the engine."""
+    began = time.perf_counter_ns()
+    for batch in batches:
+        null_engine(batch.inputs)
+    return (time.perf_counter_ns() - began) / len(batches)
+
+
+def measuring_loop(batches):
+    """Return ns per query of the measuring loop, and the part of it that is charged to the engine (core)."""
+    config = SimpleNamespace(repeat=1, warmup=0, min_seconds=0.0)
+    phase = measure(null_engine, batches, forward, evaluator, config, "inference").phase
+    return phase.whole_seconds * 1e9 / len(batches), phase.core_seconds * 1e9 / len(batches)
+
+
+def compare(batches):
+    """Return the quietest and the median round in us per query: bare loop, measuring loop, and what of it core contains."""
+    rounds = [(bare_loop(batches), *measuring_loop(batches)) for _ in range(ROUNDS)]
+    columns = [[nanoseconds / 1000 for nanoseconds in column] for column in zip(*rounds, strict=True)]
+    return [min(column) for column in columns], [statistics.median(column) for column in columns]
+
+
+def main():
+    try:
+        import torch
+
+        outputs = {"plain objects": Output(), "torch tensors": torch.zeros(1, 1000)}
+    except ModuleNotFoundError:
+        outputs = {"plain objects": Output()}
+    for name, output in outputs.items():
+        for which, (bare, measured, core) in zip(("quietest", "median"), compare([Batch([output])] * QUERIES), strict=True):
+            print(
+                f"{name}, {which} round: bare {bare:.3f} us/query, measured {measured:.3f}, own cost {measured - bare:.3f} "
+                f"({measured / bare:.1f} x), of which inside core {core - bare:.3f}"
+            )
+
+
+if __name__ == "__main__":
+    main()

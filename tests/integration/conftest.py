@@ -1,0 +1,4 @@
+"""Fixtures of the integration tests: real engines and real hosts."""
+
+from docker_fixtures import *  # noqa: F403
+from ssh_fixtures import *  # noqa: F403

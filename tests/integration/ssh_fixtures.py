@@ -1,0 +1,130 @@
+"""A real sshd on loopback, with keys made on the spot."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from utils.plan import HostTarget
+
+SSHD = "/usr/sbin/sshd"
+CONFIG = """\
+Port {port}
+ListenAddress 127.0.0.1
+HostKey {folder}/host_key
+PidFile none
+AuthorizedKeysFile {folder}/user_key.pub
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+PermitRootLogin prohibit-password
+MaxStartups 50:30:100
+SetEnv {environment}
+Subsystem sftp internal-sftp
+"""
+
+
+@dataclass(frozen=True)
+class Sshd:
+    """A running sshd; `known_hosts` holds its key, `user_key` lets this user in."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def user_key(self) -> Path:
+        return self.folder / "user_key"
+
+    @property
+    def known_hosts(self) -> Path:
+        return self.folder / "known_hosts"
+
+    @property
+    def fingerprint(self) -> str:
+        """As `ssh-keygen -l` prints it: SHA256:…"""
+        shown = subprocess.run(["ssh-keygen", "-lf", self.folder / "host_key.pub"], capture_output=True, check=True, text=True)
+        return shown.stdout.split()[1]
+
+    @property
+    def target(self) -> HostTarget:
+        return HostTarget("127.0.0.1", 0, True, self.port, getpass.getuser(), str(self.user_key), str(self.known_hosts))
+
+    def target_with(self, **changes: object) -> HostTarget:
+        return replace(self.target, **changes)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+def make_key(path: Path) -> Path:
+    """An ed25519 key pair; returns the private key's path."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+    return path
+
+
+def start_sshd(folder: Path, port: int | None = None) -> Sshd:
+    """Start an sshd whose files lie in `folder`; keys that are already there are used."""
+    port = port or free_port()
+    for name in ("host_key", "user_key"):
+        if not (folder / name).exists():
+            make_key(folder / name)
+    (folder / "sshd_config").write_text(CONFIG.format(port=port, folder=folder, environment=session_environment()))
+    kind, key, *_ = (folder / "host_key.pub").read_text().split()
+    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {kind} {key}\n")
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # privilege separation insists on it
+    with (folder / "sshd.log").open("wb") as log:
+        process = subprocess.Popen([SSHD, "-D", "-e", "-f", folder / "sshd_config"], stdin=subprocess.DEVNULL, stderr=log)
+    _wait_for(port, process, folder / "sshd.log")
+    return Sshd(folder, port, process)
+
+
+def session_environment() -> str:
+    """What every session gets: our Python as python3, and the engine that our own DOCKER_HOST leads to."""
+    words = [f"PATH={Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
+    if "DOCKER_HOST" in os.environ:
+        words.append(f"DOCKER_HOST={os.environ['DOCKER_HOST']}")
+    return " ".join(words)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(200):
+        if process.poll() is not None:
+            break
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"sshd does not start:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    server = start_sshd(tmp_path_factory.mktemp("sshd"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def sshd_with_engine(docker_engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """An sshd whose sessions find the tests' Docker engine."""
+    server = start_sshd(tmp_path_factory.mktemp("sshd-with-engine"))
+    yield server
+    server.stop()

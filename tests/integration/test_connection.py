@@ -1,0 +1,260 @@
+"""What a connection promises, on this machine and over SSH alike."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tools.errors import CaseTimeout, CommandError, ConfigError
+from utils.connection import connect
+from utils.connection.sync import sync_code
+from utils.plan import HostTarget
+
+NASTY = ["a b", "'", '"', "$(id)", "`id`", ";", "&&", "|", "new\nline", "*", "~", "\\", "ünï ✓", "", "-n", "!x", "#", "$HOME"]
+SHOW = "import json, sys; print(json.dumps(sys.argv[1:]))"
+
+
+@pytest.fixture(params=["local", "ssh"])
+def connection(request, sshd):
+    target = sshd.target if request.param == "ssh" else HostTarget("localhost", 0, False)
+    with connect(target) as opened:
+        yield opened
+
+
+def running(mark):
+    """The processes, zombies aside, with `mark` among their arguments."""
+    found = (process for process in psutil.process_iter(["cmdline", "status"]) if mark in (process.info["cmdline"] or []))
+    return [process for process in found if process.info["status"] != psutil.STATUS_ZOMBIE]
+
+
+def gone(mark, seconds=8.0):
+    """Whether no process with `mark` is left within `seconds`."""
+    until = time.monotonic() + seconds
+    while running(mark) and time.monotonic() < until:
+        time.sleep(0.05)
+    return not running(mark)
+
+
+@pytest.fixture
+def mark():
+    """A number of seconds to sleep that no other process has among its arguments."""
+    return f"{3000 + os.getpid() % 1000}.{time.monotonic_ns() % 10**9}"
+
+
+def test_a_command_s_status_and_both_streams_come_back(connection):
+    done = connection.run(["sh", "-c", "echo out; echo err >&2; exit 3"], timeout=20)
+    assert (done.status, done.stdout, done.stderr) == (3, "out\n", "err\n")
+
+
+def test_arguments_arrive_as_they_were_given(connection):
+    done = connection.run([connection.python, "-c", SHOW, *NASTY], timeout=20).check()
+    assert json.loads(done.stdout) == NASTY
+
+
+def test_stdin_arrives_whole_and_ends(connection):
+    data = os.urandom(3_000_000)
+    done = connection.run(["sha256sum"], timeout=20, stdin=data).check()
+    assert done.stdout.split()[0] == hashlib.sha256(data).hexdigest()
+
+
+def test_a_command_that_does_not_read_its_stdin_ends_all_the_same(connection):
+    assert connection.run(["true"], timeout=20, stdin=b"x" * 1_000_000).status == 0
+
+
+def test_folder_and_environment_are_the_command_s_own(connection, tmp_path):
+    done = connection.run(["sh", "-c", 'echo "$PWD $A"'], timeout=20, cwd=str(tmp_path), env={"A": "b 'c' $d"}).check()
+    assert done.stdout == f"{tmp_path} b 'c' $d\n"
+
+
+def test_lines_come_as_they_are_written_with_both_streams_merged(connection):
+    seen, now = [], time.monotonic
+    script = "echo first; echo second >&2; read x; echo never"
+    with pytest.raises(CaseTimeout):
+        connection.run(["sh", "-c", script + "; sleep 60"], timeout=1.5, on_line=lambda line: seen.append((line, now())))
+    assert [line for line, _ in seen] == ["first", "second", "never"]
+    assert time.monotonic() - seen[0][1] > 0.5
+
+
+def test_a_missing_command_is_status_127_and_a_folder_126(connection):
+    assert connection.run(["no-such-command-here"], timeout=20).status == 127
+    assert connection.run(["/tmp"], timeout=20).status == 126
+
+
+def test_a_signal_s_status_is_what_a_shell_counts(connection):
+    assert connection.run(["sh", "-c", "kill -9 $$"], timeout=20).status == 137
+
+
+def test_much_output_on_both_streams_does_not_deadlock(connection):
+    script = "import sys\nfor i in range(300): sys.stderr.write('e' * 10000); sys.stdout.write('o' * 10000)"
+    done = connection.run([connection.python, "-c", script], timeout=60).check()
+    assert (len(done.stdout), len(done.stderr)) == (3_000_000, 3_000_000)
+
+
+def test_past_its_timeout_a_command_is_gone_with_its_children(connection, mark):
+    started = time.monotonic()
+    with pytest.raises(CaseTimeout, match="1 s"):
+        connection.run(["sh", "-c", f"sleep {mark} | cat & sleep {mark}"], timeout=1)
+    assert time.monotonic() - started < 4
+    assert running(mark) == []
+
+
+def test_a_command_that_ignores_term_is_killed(connection, mark):
+    with pytest.raises(CaseTimeout):
+        connection.run(["sh", "-c", f"trap '' TERM; sleep {mark}; sleep {mark}"], timeout=0.5)
+    assert running(mark) == []
+
+
+def test_cancelled_from_another_thread_a_command_is_gone_at_once(connection, mark):
+    cancels = []
+
+    def cancel():
+        cancels[0]()
+
+    threading.Timer(1.0, cancel).start()
+    started = time.monotonic()
+    done = connection.run(["sh", "-c", f"sleep {mark}"], timeout=60, cancelled=cancels.append)
+    assert done.status != 0
+    assert time.monotonic() - started < 4
+    assert running(mark) == []
+
+
+def test_a_daemon_that_holds_the_pipe_does_not_hold_us(connection, mark):
+    started = time.monotonic()
+    done = connection.run(["sh", "-c", f"setsid sleep {mark} & echo started"], timeout=30)
+    try:
+        assert (done.status, done.stdout) == (0, "started\n")
+        assert time.monotonic() - started < 5
+        assert len(running(mark)) == 1
+    finally:
+        for process in running(mark):
+            process.kill()
+
+
+def test_what_a_command_leaves_behind_in_its_session_is_ended(connection, mark):
+    connection.run(["sh", "-c", f"sleep {mark} & echo started"], timeout=30).check()
+    assert gone(mark)
+
+
+def test_an_error_in_our_own_line_handler_ends_the_command(connection, mark):
+    def broken(line):
+        raise ZeroDivisionError(line)
+
+    with pytest.raises(ZeroDivisionError):
+        connection.run(["sh", "-c", f"echo x; sleep {mark}"], timeout=60, on_line=broken)
+    assert gone(mark)
+
+
+def test_waiting_costs_next_to_no_processor_time(connection):
+    before = time.process_time()
+    connection.run(["sleep", "2"], timeout=20)
+    assert time.process_time() - before < 0.1
+
+
+def test_several_threads_share_a_connection(connection):
+    results = []
+
+    def nap():
+        results.append(connection.run(["sleep", "0.5"], timeout=30).status)
+
+    threads = [threading.Thread(target=nap) for _ in range(14)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [0] * 14
+
+
+def test_a_tree_comes_back_as_it_went(connection, tmp_path):
+    source, there, back = tmp_path / "source", tmp_path / "there", tmp_path / "back"
+    (source / "a" / "ü b").mkdir(parents=True)
+    (source / "run.sh").write_text("#!/bin/sh\n")
+    (source / "run.sh").chmod(0o755)
+    (source / "a" / "ü b" / "data").write_bytes(os.urandom(200_000))
+    connection.put_tree(source, ["run.sh", "a/ü b/data"], str(there))
+    connection.get_tree(str(there), back)
+    assert os.access(there / "run.sh", os.X_OK)
+    assert (back / "a" / "ü b" / "data").read_bytes() == (source / "a" / "ü b" / "data").read_bytes()
+
+
+def test_links_and_pipes_stay_behind(connection, tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "file").write_text("x")
+    (tmp_path / "there" / "link").symlink_to("/etc/passwd")
+    os.mkfifo(tmp_path / "there" / "pipe")
+    connection.get_tree(str(tmp_path / "there"), tmp_path / "back")
+    assert [path.name for path in (tmp_path / "back").iterdir()] == ["file"]
+
+
+def test_a_folder_that_is_not_there_is_an_error(connection, tmp_path):
+    with pytest.raises(CommandError, match="No such file"):
+        connection.get_tree("/no/such/folder", tmp_path)
+
+
+def checkout(folder):
+    for name in ("run_inference.py", "tools/contract.py", "configs/host.yaml"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    return folder
+
+
+def test_code_travels_once_and_then_only_what_changed(connection, tmp_path):
+    here, there = checkout(tmp_path / "here"), tmp_path / "there"
+    copied = [sync_code(connection, here, str(there), None), sync_code(connection, here, str(there), None)]
+    (here / "tools" / "contract.py").write_text("changed")
+    copied.append(sync_code(connection, here, str(there), None))
+    assert copied == [3, 0, 1]
+    assert (there / "tools" / "contract.py").read_text() == "changed"
+    assert (there / "onnxs").is_dir()
+    assert (there / "result").is_dir()
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(connection, tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "thesis.tex").touch()
+    with pytest.raises(ConfigError, match=r"FLAGPERF_PATH .* holds something else"):
+        sync_code(connection, checkout(tmp_path / "here"), str(tmp_path / "there"), None)
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["thesis.tex"]
+
+
+def test_a_folder_that_cannot_be_made_is_a_configuration_error(connection, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="cannot be used"):
+        sync_code(connection, checkout(tmp_path / "here"), str(tmp_path / "file"), None)
+
+
+def test_this_very_checkout_needs_no_copy(tmp_path):
+    with connect(HostTarget("localhost", 0, False)) as local:
+        assert sync_code(local, checkout(tmp_path), f"{tmp_path}/tools/..", None) == 0
+    assert not (tmp_path / "onnxs").exists()
+
+
+OWNER = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from utils.connection import connect
+from utils.plan import HostTarget
+port = int(sys.argv[3])
+target = HostTarget("127.0.0.1", 0, port > 0, port, None, sys.argv[4], sys.argv[5])
+with connect(target) as connection:
+    connection.run(["sh", "-c", "echo up; sleep " + sys.argv[2]], timeout=60, on_line=lambda line: print(line, flush=True))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("over_ssh", [False, True])
+def test_when_we_are_ended_no_command_is_left(sshd, mark, number, over_ssh):
+    argv = [sys.executable, "-c", OWNER, str(Path(__file__).parents[2]), mark, str(sshd.port if over_ssh else 0)]
+    argv += [str(sshd.user_key), str(sshd.known_hosts)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as owner:
+        assert owner.stdout.readline() == b"up\n"
+        owner.send_signal(number)
+        owner.communicate(timeout=15)
+    assert gone(mark)

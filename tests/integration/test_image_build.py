@@ -1,0 +1,110 @@
+"""Images against a real engine: built once, again after a change, and every way in which that fails."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from tools.errors import ConfigError, ImageError, Interrupted
+from utils.runtime.image import ensure_image
+from utils.runtime.image_context import image_tag
+
+pytestmark = pytest.mark.docker
+
+
+def image_ids(docker_client):
+    return {image.id for image in docker_client.images.list(filters={"label": "accelmark.vendor=testvendor"})}
+
+
+def add_step(folder, *steps):
+    with (folder / "Dockerfile").open("a") as file:
+        file.writelines(f"{step}\n" for step in steps)
+
+
+def printed(docker_client, tag, *argv):
+    return docker_client.containers.run(tag, argv, remove=True).decode()
+
+
+def test_an_image_is_built_once_and_its_log_streams(local, image_plan, docker_client):
+    lines = []
+    tag = ensure_image(local, image_plan, on_line=lines.append)
+    again = []
+    assert ensure_image(local, image_plan, on_line=again.append) == tag
+    assert any(line.startswith("Step 4/") for line in lines)
+    assert again == []
+    assert docker_client.images.get(tag).labels["accelmark.kind"] == "image"
+    assert len(image_ids(docker_client)) == 1
+
+
+def test_a_changed_file_or_argument_is_another_image(local, image_plan, docker_client):
+    first = ensure_image(local, image_plan)
+    greeted = replace(image_plan, build_args={**image_plan.build_args, "GREETING": "servus"})
+    second = ensure_image(local, greeted)
+    assert first != second
+    assert printed(docker_client, second, "cat", "/greeting") == "servus\n"
+
+
+def test_pips_index_reaches_a_dockerfile_that_declares_it(local, image_plan, docker_client):
+    add_step(image_plan.folder, "ARG PIP_INDEX_URL", "RUN echo ${PIP_INDEX_URL} > /index")
+    tag = ensure_image(local, image_plan, pip_source="https://mirror.example/simple")
+    assert printed(docker_client, tag, "cat", "/index") == "https://mirror.example/simple\n"
+
+
+@pytest.mark.parametrize("name", ["pytorch_foo_install.sh", "pytorchfoo_install.sh"])
+def test_the_install_script_runs_last_in_its_folder(local, image_plan, docker_client, name):
+    (image_plan.folder / name).write_text("cat ./packages.txt > /installed; pwd >> /installed\n")
+    (image_plan.folder / "packages.txt").write_text("one\n")
+    tag = ensure_image(local, image_plan)
+    assert printed(docker_client, tag, "cat", "/installed") == "one\n/workspace/docker_image\n"
+
+
+def test_a_step_that_fails_is_named_and_leaves_no_container(local, image_plan, docker_client):
+    add_step(image_plan.folder, "RUN echo so far && exit 3", "RUN echo never")
+    lines = []
+    with pytest.raises(ImageError) as raised:
+        ensure_image(local, image_plan, on_line=lines.append)
+    assert str(raised.value) == (
+        "localhost: docker build of docker_images/testvendor/pytorch_foo failed at step 5/7 (RUN echo so far && exit 3), exit 3; "
+        "the last lines are in host.out.log"
+    )
+    assert "so far" in lines
+    assert docker_client.api.containers(all=True, filters={"ancestor": image_plan.build_args["BASE_IMAGE"]}) == []
+
+
+def test_a_file_that_is_not_there_is_named_with_its_step(local, image_plan):
+    add_step(image_plan.folder, "COPY nothing.txt /")
+    with pytest.raises(ImageError, match=r"failed at step 5/6 \(COPY nothing.txt /\), .*nothing.txt"):
+        ensure_image(local, image_plan)
+
+
+def test_a_dockerfile_that_is_none_is_explained(local, image_plan):
+    add_step(image_plan.folder, "RUNN true")
+    with pytest.raises(ImageError, match=r"docker_images/testvendor/pytorch_foo/Dockerfile: .*RUNN"):
+        ensure_image(local, image_plan)
+
+
+def test_a_base_image_that_cannot_be_pulled_is_named_with_the_remedy(local, image_plan):
+    unreachable = replace(image_plan, build_args={"BASE_IMAGE": "127.0.0.1:1/none:1"})
+    with pytest.raises(ImageError, match=r"base image 127.0.0.1:1/none:1 cannot be pulled .*BUILD_ARGS: \{BASE_IMAGE: …\}"):
+        ensure_image(local, unreachable)
+
+
+def test_pull_says_why_it_cannot_and_auto_builds_instead(local, image_plan):
+    registry = "user:secret@127.0.0.1:1"
+    with pytest.raises(ImageError, match="cannot be pulled") as raised:
+        ensure_image(local, replace(image_plan, source="pull", registry="127.0.0.1:1"))
+    assert "IMAGE_SOURCE: build" in str(raised.value)
+    assert registry not in str(raised.value)
+    assert ensure_image(local, replace(image_plan, registry="127.0.0.1:1")) == image_tag(image_plan)
+
+
+def test_a_cancel_ends_the_build_and_leaves_neither_image_nor_container(local, image_plan, docker_client):
+    add_step(image_plan.folder, "RUN sleep 60")
+    with pytest.raises(Interrupted):
+        ensure_image(local, image_plan, cancelled=lambda end: threading.Timer(2.5, end).start())
+    assert image_ids(docker_client) == set()
+
+
+def test_an_undeclared_argument_is_refused_before_anything_is_built(local, image_plan):
+    with pytest.raises(ConfigError, match="did you mean 'BASE_IMAGE'"):
+        ensure_image(local, replace(image_plan, build_args={"BASE_IMGE": "x"}))

@@ -1,0 +1,162 @@
+"""Every CPU engine against the framework, on the case digits."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("sklearn")
+pytest.importorskip("safetensors")
+
+from case_support import ROOT, case_config  # noqa: E402
+
+from benchmarks.digits import pytorch as digits  # noqa: E402
+from tools.errors import ConfigError  # noqa: E402
+
+INDUCTOR = pytest.param("inductor", marks=pytest.mark.slow)
+FROM_FILES = ("onnxruntime", "openvino")
+
+
+def build(engine, config, onnx_path, model=None):
+    if engine != "inductor":
+        pytest.importorskip(engine)
+    module = importlib.import_module("inference_engine.cpu." + engine)
+    return module.InferModel(config._replace(compiler=engine), onnx_path, model)
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    return case_config("digits", tmp_path_factory.mktemp("perf"), "embedded", repeat=1, warmup=0)
+
+
+@pytest.fixture(scope="module")
+def model(config):
+    return digits.create_model(config)
+
+
+@pytest.fixture(scope="module")
+def onnx_path(config, model):
+    return digits.export_model(model, config)
+
+
+@pytest.fixture(scope="module")
+def batches(config):
+    return list(digits.build_dataloader(config))
+
+
+def has_bf16():
+    return "avx512_bf16" in Path("/proc/cpuinfo").read_text()
+
+
+@pytest.mark.parametrize("engine", [*FROM_FILES, INDUCTOR])
+def test_fp32_outputs_and_accuracy_are_the_frameworks(engine, config, model, onnx_path, batches):
+    engine = build(engine, config, onnx_path, model)
+    for batch in batches[:3]:
+        (output,), foo_time = engine(batch.inputs)
+        with torch.no_grad():
+            torch.testing.assert_close(output, model(batch.inputs[0]), rtol=1e-4, atol=1e-4)
+        assert foo_time == 0.0
+    measured = digits.engine_forward(engine, batches, digits.evaluator, config)
+    assert measured.phase.accuracy == digits.model_forward(model, batches, digits.evaluator, config).phase.accuracy
+    assert engine.describe()["precision"] == "fp32"
+
+
+@pytest.mark.parametrize("engine", ["openvino", INDUCTOR])
+def test_bf16_is_active_and_close(engine, config, model, onnx_path, batches):
+    if not has_bf16():
+        pytest.skip("this CPU has no bf16")
+    engine = build(engine, config._replace(precision="bf16"), onnx_path, model)
+    (output,), _ = engine(batches[0].inputs)
+    with torch.no_grad():
+        difference = (output.float() - model(batches[0].inputs[0])).abs().max().item()
+    assert 1e-4 < difference < 0.5
+    assert engine.describe()["precision"] == "bf16"
+    measured = digits.engine_forward(engine, batches, digits.evaluator, config)
+    assert measured.phase.accuracy > 0.98
+
+
+@pytest.mark.parametrize("engine", FROM_FILES)
+def test_outputs_are_not_overwritten_by_the_next_query(engine, config, onnx_path, batches):
+    engine = build(engine, config, onnx_path)
+    (first,), _ = engine(batches[0].inputs)
+    kept = first.clone()
+    engine(batches[1].inputs)
+    assert torch.equal(first, kept)
+
+
+@pytest.mark.parametrize("engine", FROM_FILES)
+def test_a_compiled_file_is_found_again_and_can_be_given(engine, config, onnx_path, batches):
+    build(engine, config, onnx_path)
+    again = build(engine, config, onnx_path)
+    said = again.describe()
+    assert said["compiled_file_cached"]
+    given = build(engine, config._replace(exist_compiler_path=said["compiled_file"]), None)
+    assert torch.equal(given(batches[0].inputs)[0][0], again(batches[0].inputs)[0][0])
+
+
+@pytest.mark.parametrize("engine", FROM_FILES)
+def test_another_onnx_file_is_compiled_anew(engine, config, onnx_path, model):
+    other = digits.export_model(model, config._replace(batch_size=4))
+    files = {build(engine, config, path).describe()["compiled_file"] for path in (onnx_path, other)}
+    assert len(files) == 2
+
+
+@pytest.mark.parametrize("engine", FROM_FILES)
+def test_an_open_batch_takes_any_size(engine, config, model, batches):
+    settings = config._replace(dynamic_batch=True)
+    engine = build(engine, settings, digits.export_model(model, settings))
+    for size in (1, 3, 8):
+        (output,), _ = engine([batches[0].inputs[0][:size]])
+        assert output.shape == (size, 10)
+
+
+@pytest.mark.parametrize("engine", FROM_FILES)
+def test_threads_are_taken_and_reported(engine, config, onnx_path):
+    assert build(engine, config._replace(threads=1), onnx_path).describe()["threads"] == 1
+
+
+@pytest.mark.parametrize(
+    ("engine", "precision", "message"),
+    [
+        ("onnxruntime", "bf16", "onnxruntime on cpu cannot compute in bf16 .*openvino and inductor compute in bf16"),
+        ("onnxruntime", "fp16", "cannot compute in fp16"),
+        ("inductor", "fp16", r"supported: fp32, bf16"),
+        ("openvino", "int8", "cannot compute in int8"),
+        ("onnxruntime", "int8", "cannot compute in int8"),
+        ("inductor", "int8", "cannot compute in int8"),
+    ],
+)
+def test_a_precision_that_an_engine_has_not_is_refused(engine, precision, message, config, onnx_path, model):
+    with pytest.raises(ConfigError, match=message):
+        build(engine, config._replace(precision=precision), onnx_path, model)
+
+
+def test_openvino_refuses_fp16_where_the_cpu_would_take_another(config, onnx_path):
+    openvino = pytest.importorskip("openvino")
+    if "FP16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("this CPU has fp16")
+    with pytest.raises(ConfigError, match=r"openvino on cpu cannot compute in fp16 \(it would take "):
+        build("openvino", config._replace(precision="fp16"), onnx_path)
+
+
+def test_openvino_compiles_an_onnx_file_given_as_its_own(config, onnx_path, batches):
+    engine = build("openvino", config._replace(exist_compiler_path=onnx_path), None)
+    assert engine(batches[0].inputs)[0][0].shape == (8, 10)
+
+
+def test_inductor_needs_the_model(config, onnx_path):
+    with pytest.raises(ConfigError, match="set no_validation: false"):
+        build("inductor", config, onnx_path, None)
+
+
+def test_inductor_has_no_file_to_load(config, onnx_path, model):
+    with pytest.raises(ConfigError, match="set exist_compiler_path: null"):
+        build("inductor", config._replace(exist_compiler_path=onnx_path), onnx_path, model)
+
+
+def test_an_engine_named_like_its_library_imports_the_library():
+    onnxruntime = pytest.importorskip("onnxruntime")
+    module = importlib.import_module("inference_engine.cpu.onnxruntime")
+    assert module.onnxruntime is onnxruntime
+    assert not Path(onnxruntime.__file__).is_relative_to(ROOT / "inference_engine")

@@ -1,0 +1,41 @@
+import os
+import subprocess
+import sys
+
+from utils.monitoring import daemon
+
+
+def own_pid_file(tmp_path, began):
+    pid_file = tmp_path / "x_monitor.pid"
+    pid_file.write_text(f"{os.getpid()} {began}\n")
+    return pid_file
+
+
+def test_a_process_with_the_number_and_the_birth_of_the_pid_file_is_live(tmp_path):
+    assert daemon.live(own_pid_file(tmp_path, daemon._began(os.getpid()))) == os.getpid()
+
+
+def test_a_recycled_pid_is_never_signalled(tmp_path):
+    pid_file = own_pid_file(tmp_path, "1")
+    assert daemon.live(pid_file) is None
+    daemon.stop(pid_file, 0.1)
+    assert not pid_file.exists()
+
+
+def test_a_zombie_has_ended():
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert daemon._began(child.pid) is None
+
+
+def test_a_pid_file_of_another_kind_is_no_monitor(tmp_path):
+    pid_file = tmp_path / "x_monitor.pid"
+    pid_file.write_text("1\n")
+    assert daemon.live(pid_file) is None
+
+
+def test_stale_pid_files_below_a_folder_are_cleared(tmp_path):
+    (tmp_path / "case").mkdir()
+    pid_file = own_pid_file(tmp_path / "case", "1")
+    assert daemon.stop_below(tmp_path, "*_monitor.pid", 0.1) == []
+    assert not pid_file.exists()

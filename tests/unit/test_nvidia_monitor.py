@@ -1,0 +1,96 @@
+"""nvidia_monitor's parser on text as nvidia-smi prints it (--format=csv,noheader,nounits)."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from utils.monitoring.base import DeviceReading
+
+FOLDER = Path(__file__).resolve().parents[2] / "docker_images/nvidia"
+MIB = 2**20
+
+
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+parse = script("nvidia_monitor").parse
+
+
+def test_several_gpus_are_several_readings():
+    text = "0, NVIDIA A100-SXM4-80GB, 1523, 81920, 87, 312.45, 61, 1410\n1, NVIDIA A100-SXM4-80GB, 3, 81920, 0, 58.10, 33, 210\n"
+    first, second = parse(text)
+    assert first == DeviceReading(0, "NVIDIA A100-SXM4-80GB", 1523 * MIB, 81920 * MIB, 87.0, 312.45, 61.0, 1410.0)
+    assert (second.index, second.utilisation_percent, second.power_watts) == (1, 0.0, 58.1)
+
+
+@pytest.mark.parametrize("unknown", ["[N/A]", "[Not Supported]", "[Unknown Error]", "N/A", "[GPU requires reset]"])
+def test_what_a_card_does_not_tell_is_none(unknown):
+    [reading] = parse(f"0, NVIDIA GeForce RTX 2080 Ti, 11, 11264, 0, {unknown}, 35, {unknown}\n")
+    assert (reading.power_watts, reading.frequency_mhz, reading.temperature_celsius) == (None, None, 35.0)
+
+
+def test_a_card_in_mig_mode_tells_neither_use_nor_memory_to_a_user():
+    permission = "[Insufficient Permissions]"
+    [reading] = parse(f"0, NVIDIA H100 80GB HBM3, {permission}, {permission}, [N/A], 70.12, 30, 345\n")
+    assert (reading.memory_used_bytes, reading.memory_total_bytes, reading.utilisation_percent) == (None, None, None)
+    assert reading.power_watts == 70.12
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 535.104\n",
+        "No devices were found\n",
+        "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n",
+        "Unable to determine the device handle for GPU 0000:01:00.0: Unknown Error\n",
+        'Field "clocks.sm" is not a valid field to query.\n',
+    ],
+)
+def test_a_complaint_is_an_error_with_nvidia_smi_s_words(text):
+    with pytest.raises(ValueError) as caught:
+        parse(text)
+    assert str(caught.value) == text.splitlines()[0]
+
+
+def test_a_row_with_a_column_too_few_is_an_error():
+    with pytest.raises(ValueError, match="Tesla T4"):
+        parse("0, Tesla T4, 0, 15360, 0, 9.50, 31\n")
+
+
+def test_a_number_that_is_none_is_an_error():
+    with pytest.raises(ValueError, match="hot"):
+        parse("0, Tesla T4, 0, 15360, 0, 9.50, hot, 300\n")
+
+
+def test_a_name_may_have_any_characters():
+    assert parse("0, Graphics Device ® é, 0, 15360, 0, 9.50, 31, 300\r\n")[0].name == "Graphics Device ® é"
+
+
+def test_a_warning_among_the_rows_is_passed_over():
+    text = "0, Tesla V100-SXM2-16GB, 0, 16160, 0, 25.33, 40, 135\nWARNING: infoROM is corrupted at gpu 0000:3B:00.0\n"
+    assert len(parse(text)) == 1
+
+
+def test_nothing_printed_is_no_device():
+    assert parse("\n") == []
+
+
+def test_the_analysis_returns_flagperf_s_four_values(tmp_path):
+    log = tmp_path / "nvidia_monitor.log"
+    card = {"index": [0], "name": ["NVIDIA A100-SXM4-80GB"], "memory_used_bytes": [3 * 2**30], "memory_total_bytes": [80 * 2**30]}
+    lines = [{"accelmark_monitor": 1, "monitor": "nvidia", "interval": 0.5}, {"time": 1.0, **card}]
+    log.write_text("\n".join(map(json.dumps, lines)))
+    assert script("nvidia_analysis").analysis_log(str(log)) == (3.0, 80.0, 19.5e12, 312e12)
+
+
+def test_the_analysis_of_an_unknown_card_has_no_peak(tmp_path):
+    log = tmp_path / "nvidia_monitor.log"
+    lines = [{"accelmark_monitor": 1, "monitor": "nvidia"}, {"time": 1.0, "index": [0], "name": ["GRID A100-10C"]}]
+    log.write_text("\n".join(map(json.dumps, lines)))
+    assert script("nvidia_analysis").analysis_log(str(log)) == (0.0, 0.0, 0.0, 0.0)

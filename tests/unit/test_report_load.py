@@ -1,0 +1,65 @@
+"""Finding and reading finished runs."""
+
+import pytest
+from report_example import example_report
+
+from tools.errors import ConfigError
+from utils.report.build import REPORT_FILE, to_json
+from utils.report.load import find_run, finished_runs, load, point_latest
+
+
+@pytest.fixture
+def results(tmp_path):
+    for name in ("run20250101000000", "run20250102000000", "run20250102111111"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / REPORT_FILE).write_text(to_json(example_report()), encoding="utf-8")
+    (tmp_path / "run20250103000000").mkdir()  # still running
+    return tmp_path
+
+
+def test_without_a_name_the_newest_finished_run_is_found(results):
+    assert find_run(results).name == "run20250102111111"
+    assert find_run(results, "latest").name == "run20250102111111"
+
+
+@pytest.mark.parametrize("name", ["run20250102000000", "run2025010200", "2025010200"])
+def test_the_beginning_of_a_runs_name_is_enough(results, name):
+    assert find_run(results, name).name == "run20250102000000"
+
+
+def test_a_runs_folder_is_as_good_as_its_name(results):
+    assert find_run(results, str(results / "run20250101000000")).name == "run20250101000000"
+
+
+def test_a_beginning_that_several_runs_share_is_refused(results):
+    with pytest.raises(ConfigError, match="several runs: run20250102111111, run20250102000000"):
+        find_run(results, "run20250102")
+
+
+def test_an_unknown_run_is_answered_with_the_newest_ones(results):
+    with pytest.raises(ConfigError, match="no finished run 'run1999'; the newest are: run20250102111111"):
+        find_run(results, "run1999")
+
+
+def test_no_run_at_all_is_said(tmp_path):
+    with pytest.raises(ConfigError, match="no finished run yet"):
+        find_run(tmp_path)
+
+
+def test_latest_points_to_the_newest_and_is_no_run_of_its_own(results):
+    point_latest(results / "run20250101000000")
+    point_latest(results / "run20250102000000")
+    assert (results / "latest").resolve().name == "run20250102000000"
+    assert (results / "latest").readlink().name == "run20250102000000"
+    assert len(finished_runs(results)) == 3
+
+
+def test_a_written_report_is_read_back(results):
+    assert load(results / "run20250101000000") == example_report()
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"schema": 99, "run": {}, "cases": []}', "\udcff"])
+def test_what_is_no_report_is_refused_with_its_path(tmp_path, text):
+    (tmp_path / REPORT_FILE).write_text(text, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(ConfigError, match=REPORT_FILE):
+        load(tmp_path)

@@ -1,0 +1,276 @@
+"""The three config layers of a case and what may stand in them: merged, checked and typed, alike on the host and in the guest."""
+
+from __future__ import annotations
+
+import math
+from collections import namedtuple
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+import yaml
+
+from tools.config_file import ConfigFile, load_yaml, nearest, parse_number
+from tools.errors import ConfigError
+
+__all__ = ["CONTEXT_KEYS", "HOST_KEYS", "PRECISIONS", "Resolved", "load_yaml", "nearest", "resolve"]
+
+PRECISIONS = ("fp32", "fp16", "bf16", "int8")
+
+HOST_KEYS = (
+    "FLAGPERF_PATH", "FLAGPERF_LOG_PATH", "VENDOR", "FLAGPERF_LOG_LEVEL", "LOG_CALL_INFORMATION", "HOSTS", "SSH_PORT",
+    "HOSTS_PORTS", "MASTER_PORT", "SHM_SIZE", "ACCE_CONTAINER_OPT", "PIP_SOURCE", "CLEAR_CACHES",
+    "ACCE_VISIBLE_DEVICE_ENV_NAME", "CASES",
+    "RUNTIME", "CONNECTION", "SSH_USER", "SSH_KEY", "SSH_KNOWN_HOSTS", "SSH_TRUST_FIRST_USE", "IMAGE_SOURCE",
+    "IMAGE_REGISTRY", "BUILD_ARGS", "CASE_TIMEOUT", "MONITOR_INTERVAL",
+)  # fmt: skip
+
+CONTEXT_KEYS = ("perf_dir", "data_dir", "log_dir", "vendor", "case", "framework")
+"""What the guest's command line gives every case and engine beside the merged keys."""
+
+
+def _whole(minimum: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+            raise ValueError("must be a whole number, {} or more".format(minimum))
+        return value
+
+    return check
+
+
+def _amount(value: Any) -> float:
+    number = parse_number(value)
+    if not math.isfinite(number) or number < 0:
+        raise ValueError("must be a number, 0 or more")
+    return number
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be text")
+    return value
+
+
+def _module(value: Any) -> str:
+    if not isinstance(value, str) or not value.isidentifier():
+        raise ValueError("must be the name of a module in inference_engine/<vendor>, or null")
+    return value
+
+
+def _precision(value: Any) -> str:
+    if value not in PRECISIONS:
+        raise ValueError("must be one of {}".format(", ".join(PRECISIONS)))
+    return str(value)
+
+
+def _names(value: Any) -> Tuple[str, ...]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
+        raise ValueError("must be a list of names")
+    return tuple(value)
+
+
+@dataclass(frozen=True)
+class _Key:
+    """One known key of configurations.yaml: its check, its default, and whether it may be null or must be there."""
+
+    check: Callable[[Any], Any]
+    default: Any = None
+    nullable: bool = False
+    required: bool = False
+
+
+KEYS: Dict[str, _Key] = {
+    "batch_size": _Key(_whole(1), required=True),
+    "compiler": _Key(_module, nullable=True, required=True),
+    "input_size": _Key(_amount, nullable=True),
+    "flops": _Key(_amount, nullable=True),
+    "fp16": _Key(_flag, default=False),
+    "num_workers": _Key(_whole(0), default=0),
+    "log_freq": _Key(_whole(1), default=30),
+    "repeat": _Key(_whole(1), default=1),
+    "no_validation": _Key(_flag, default=False),
+    "exist_onnx_path": _Key(_text, nullable=True),
+    "exist_compiler_path": _Key(_text, nullable=True),
+    "precision": _Key(_precision, nullable=True),
+    "warmup": _Key(_whole(0), default=10),
+    "min_seconds": _Key(_amount, default=0.0),
+    "threads": _Key(_whole(1), nullable=True),
+    "opset": _Key(_whole(7), default=18),
+    "dynamic_batch": _Key(_flag, default=False),
+    "builtin_data": _Key(_names, default=()),
+}
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A case's merged config: each value and where it came from; `remarks` are (level, message) pairs for the log."""
+
+    values: Mapping[str, Any]
+    origins: Mapping[str, str]
+    remarks: Sequence[Tuple[str, str]] = field(default=())
+
+    def config(self) -> Any:
+        """The immutable namedtuple that cases and engines get."""
+        return namedtuple("Config", list(self.values))(**self.values)
+
+    def as_report(self) -> Dict[str, Any]:
+        """Each key as `{"value": …, "origin": …}`, for result.json and the report."""
+        return {key: {"value": value, "origin": self.origins[key]} for key, value in self.values.items()}
+
+
+def resolve(
+    perf_dir: Path, case: str, vendor: str, settings: Sequence[str] = (), context: Optional[Mapping[str, str]] = None
+) -> Resolved:
+    """Merge configurations.yaml, the vendor's overrides, parameters.yaml and `--set KEY=VALUE` pairs, in that order of strength.
+
+    Raises ConfigError naming file, line, key and remedy, for whatever breaks one of the four rules, is missing, of the wrong
+    type, unknown, or a combination of switches that measures nothing.
+    """
+    folder = Path(perf_dir) / "configs" / case
+    base = _load(folder / "configurations.yaml", perf_dir)
+    parameters = _load(folder / "parameters.yaml", perf_dir)
+    override = _load(folder / "vendor_config" / (vendor + "_configurations.yaml"), perf_dir)
+    remarks: List[Tuple[str, str]] = []
+    _check_base(base, parameters, remarks)
+    _check_override(base, parameters, override, vendor, remarks)
+    merged = _Merged()
+    for key, known in KEYS.items():
+        merged.put(key, known.default, "default")
+    for layer in (base, override):
+        for key, value in layer.values.items():
+            merged.put(key, _typed(key, value, layer.where(key)), layer.where(key))
+    for setting in settings:
+        key, value = parse_setting(setting)
+        _reject_setting(key, parameters, merged.values, vendor)
+        merged.put(key, _typed(key, value, "--set"), "--set")
+    _complete(merged, folder, perf_dir)
+    for key, value in parameters.values.items():
+        merged.put(key, value, parameters.where(key))
+    for key, value in (context or {}).items():
+        merged.put(key, value, "command line")
+    return Resolved(merged.values, merged.origins, tuple(remarks))
+
+
+def parse_setting(text: str) -> Tuple[str, Any]:
+    """Split `KEY=VALUE`; the value is read as YAML, as in the files. Raises ConfigError."""
+    key, equals, raw = text.partition("=")
+    if not equals or not key.isidentifier():
+        raise ConfigError("--set {}: expected KEY=VALUE".format(text))
+    try:
+        return key, yaml.safe_load(raw)
+    except yaml.YAMLError as error:
+        raise ConfigError("--set {}: the value is not YAML: {}".format(text, getattr(error, "problem", error))) from error
+
+
+class _Merged:
+    """Values and their origins while layers are laid over each other."""
+
+    def __init__(self) -> None:
+        self.values: Dict[str, Any] = {}
+        self.origins: Dict[str, str] = {}
+
+    def put(self, key: str, value: Any, origin: str) -> None:
+        self.values[key] = value
+        self.origins[key] = origin
+
+
+def _load(path: Path, perf_dir: Path) -> ConfigFile:
+    name = path.relative_to(perf_dir).as_posix()
+    if not path.exists() and path.name != "configurations.yaml":
+        return ConfigFile(name, {}, {})
+    found = load_yaml(path, name)
+    for key in found.values:
+        if not key.isidentifier() or key.startswith("_"):
+            raise ConfigError("{}: '{}' cannot be a key: letters, digits and underscores only".format(found.where(key), key))
+    return found
+
+
+def _check_base(base: ConfigFile, parameters: ConfigFile, remarks: List[Tuple[str, str]]) -> None:
+    for file in (base, parameters):
+        _reject_host_keys(file)
+    for key in base.values:
+        if key in parameters.values:
+            raise ConfigError(
+                "{}: '{}' also stands in {}; keep it in one of them".format(base.where(key), key, parameters.where(key))
+            )
+        if key not in KEYS:
+            hint = nearest(key, KEYS)
+            if hint:
+                raise ConfigError("{}: unknown key '{}'{}".format(base.where(key), key, hint))
+            remarks.append(
+                ("WARNING", "{}: '{}' is not a key of Accelmark's; the case gets it as it is".format(base.where(key), key))
+            )
+    for key in parameters.values:
+        if key in KEYS:
+            raise ConfigError("{}: '{}' belongs in {}".format(parameters.where(key), key, base.name))
+
+
+def _check_override(
+    base: ConfigFile, parameters: ConfigFile, override: ConfigFile, vendor: str, remarks: List[Tuple[str, str]]
+) -> None:
+    _reject_host_keys(override)
+    for key, value in override.values.items():
+        where = override.where(key)
+        if key in parameters.values:
+            raise ConfigError("{}: '{}' stands in {}, which no vendor may change".format(where, key, parameters.where(key)))
+        if key not in base.values:
+            remarks.append(("WARNING", "{}: new key '{}' set by {}{}".format(where, key, vendor, nearest(key, base.values))))
+        elif _typed(key, value, where) == _typed(key, base.values[key], base.where(key)):
+            raise ConfigError("{}: '{}' has the value it already has in {}; remove the line".format(where, key, base.where(key)))
+        else:
+            remarks.append(("INFO", "{}: {} sets {} to {!r} (was {!r})".format(where, vendor, key, value, base.values[key])))
+
+
+def _reject_host_keys(file: ConfigFile) -> None:
+    for key in file.values:
+        if key in HOST_KEYS or key in CONTEXT_KEYS:
+            raise ConfigError("{}: '{}' is a key of host.yaml or of the run itself; remove it here".format(file.where(key), key))
+
+
+def _reject_setting(key: str, parameters: ConfigFile, values: Mapping[str, Any], vendor: str) -> None:
+    if key in parameters.values:
+        raise ConfigError("--set {}: it stands in {}, which no run may change".format(key, parameters.where(key)))
+    if key in CONTEXT_KEYS:
+        raise ConfigError("--set {}: it is given by the run itself".format(key))
+    if key not in values:
+        raise ConfigError("--set {}: neither the case nor vendor {} has such a key{}".format(key, vendor, nearest(key, values)))
+
+
+def _typed(key: str, value: Any, where: str) -> Any:
+    known = KEYS.get(key)
+    if known is None or (value is None and known.nullable):
+        return value
+    try:
+        return known.check(value)
+    except ValueError as error:
+        raise ConfigError("{}: '{}' is {!r}, but {}".format(where, key, value, error)) from error
+
+
+def _complete(merged: _Merged, folder: Path, perf_dir: Path) -> None:
+    """Derive what follows from other keys and reject combinations that cannot be meant."""
+    values, origins = merged.values, merged.origins
+    name = (folder / "configurations.yaml").relative_to(perf_dir).as_posix()
+    for key, known in KEYS.items():
+        if known.required and origins[key] == "default":
+            raise ConfigError("{}: '{}' is missing".format(name, key))
+    if values["precision"] is None:
+        merged.put("precision", "fp16" if values["fp16"] else "fp32", origins["fp16"])
+    elif values["fp16"] and values["precision"] != "fp16":
+        raise ConfigError("{}: fp16 is true, but precision is {}; set fp16: false".format(origins["fp16"], values["precision"]))
+    merged.put("fp16", values["precision"] == "fp16", origins["precision"])
+    if values["no_validation"] and values["compiler"] is None:
+        raise ConfigError(
+            "{}: no_validation with compiler null measures nothing; set one of them".format(origins["no_validation"])
+        )
+    if values["no_validation"] and values["exist_onnx_path"] is None:
+        raise ConfigError(
+            "{}: no_validation needs exist_onnx_path, as no model is there to export".format(origins["no_validation"])
+        )
+    if values["compiler"] is None and values["exist_compiler_path"] is not None:
+        raise ConfigError("{}: exist_compiler_path is set, but compiler is null".format(origins["exist_compiler_path"]))

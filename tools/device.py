@@ -1,0 +1,62 @@
+"""What torch's device modules have in common, whichever vendor's is there; never imports torch itself."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, List, Optional
+
+DEVICE_MODULES = ("cuda", "xpu", "npu", "musa", "mlu", "gcu", "sdaa", "supa", "hpu")
+"""The names under which torch's own and the vendors' plug-ins put themselves into torch."""
+
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "failed to allocate memory", "alloc_failed", "bad_alloc")
+
+
+def torch_sync(config: Any = None) -> None:
+    """Wait until every device that torch uses has finished; at once on the CPU, or where torch was never imported.
+
+    `config` is part of FlagPerf's signature; what is initialised says more than the vendor's name.
+    """
+    del config
+    for module in initialised_devices():
+        module.synchronize()
+
+
+def initialised_devices() -> List[Any]:
+    """The device modules of torch (`torch.cuda` and its like) in use in this process."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return []
+    names = vars(torch)
+    modules = (names[name] for name in DEVICE_MODULES if name in names)
+    return [module for module in modules if hasattr(module, "is_initialized") and module.is_initialized()]
+
+
+def reset_device_peak() -> None:
+    """Start a new measurement of torch's peak memory on every device in use."""
+    for module in initialised_devices():
+        for index in range(module.device_count()):
+            if hasattr(module, "reset_peak_memory_stats"):
+                module.reset_peak_memory_stats(index)
+
+
+def device_peak_bytes() -> Optional[int]:
+    """Peak of torch's own memory since the reset, summed over devices; None where none is in use. Engines with an allocator
+    of their own are not in it: the vendor's monitor sees those."""
+    peaks = [
+        int(module.max_memory_allocated(index))
+        for module in initialised_devices()
+        if hasattr(module, "max_memory_allocated")
+        for index in range(module.device_count())
+    ]
+    return sum(peaks) if peaks else None
+
+
+def is_out_of_memory(error: Optional[BaseException]) -> bool:
+    """Whether an error, or one it came from, says that host or device memory ran out."""
+    while error is not None:
+        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+            return True
+        if any(words in str(error).lower() for words in _OUT_OF_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

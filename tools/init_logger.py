@@ -1,0 +1,23 @@
+"""The guest's log: stdout for whoever looks on, container.out.log for afterwards."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from loguru import logger
+
+LOG_FILE = "container.out.log"
+
+_FORMAT = "{time:YYYY-MM-DD HH:mm:ss.SSS} | {level: <8} | {message}"
+
+
+def init_logger(log_dir: Path, level: str) -> None:
+    """Log from `level` on to stdout and to `log_dir`, which is made if need be. Raises OSError.
+
+    Tracebacks show no values of variables: those may be secrets, or whole tensors.
+    """
+    log_dir.mkdir(parents=True, exist_ok=True)
+    logger.remove()
+    for sink in (sys.stdout, str(log_dir / LOG_FILE)):
+        logger.add(sink, level=level, format=_FORMAT, backtrace=False, diagnose=False)

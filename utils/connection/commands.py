@@ -1,0 +1,213 @@
+"""What every connection does alike once it can start a program on its host: commands, trees of files, Docker's engine."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import tarfile
+import tempfile
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from loguru import logger
+
+from tools.errors import CaseTimeout, HostError
+from utils.connection import supervisor, trees
+from utils.connection.base import Completed
+from utils.connection.output import AfterMark, Lines, Tail
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from typing_extensions import Self
+
+TREE_SECONDS = 1800.0
+PATIENCE_SECONDS = supervisor.GRACE_SECONDS + 20.0
+SUPERVISOR = Path(supervisor.__file__).read_bytes()
+
+Sink = Callable[[bytes], object]
+Cancelled = Callable[[Callable[[], None]], None]
+
+
+class Wire(Protocol):
+    """A started program on the host: its three streams and its end."""
+
+    def send(self, data: bytes) -> None:
+        """Write to its stdin. Raises OSError when it does not listen any more."""
+
+    def hang_up(self) -> None:
+        """End its stdin, from any thread."""
+
+    def abort(self) -> None:
+        """Make whoever reads from it come back, from any thread."""
+
+    def read_stdout(self) -> bytes:
+        """The next piece; empty at the end."""
+
+    def read_stderr(self) -> bytes:
+        """The next piece; empty at the end."""
+
+    def wait(self) -> int:
+        """Its exit status; negative when it has none."""
+
+    def close(self) -> None:
+        """Give everything back; a program that still runs is hung up on."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the supervisor is asked for; `stdin` is the number of bytes that follow."""
+
+    argv: Sequence[str]
+    timeout: float
+    cwd: str | None = None
+    env: Mapping[str, str] | None = None
+    merge: bool = False
+    stdin: int = 0
+
+    def line(self) -> bytes:
+        """The request as the supervisor reads it."""
+        return json.dumps({**asdict(self), "env": dict(self.env or {})}).encode() + b"\n"
+
+
+class CommandConnection(ABC):
+    """A connection that runs every command below `supervisor.py`; a subclass starts that on its host."""
+
+    host: str
+    is_local: bool
+    python: str
+
+    def __init__(self) -> None:
+        self._wires: set[Wire] = set()
+        self._engine: DockerClient | None = None
+        self._engine_lock = threading.Lock()
+
+    @abstractmethod
+    def _start(self, argv: Sequence[str]) -> Wire:
+        """Start a program on the host. Raises HostError when the host cannot be reached."""
+
+    @abstractmethod
+    def _engine_url(self) -> str | None:
+        """Where the host's Docker engine answers; None for where this machine's environment says."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+        on_line: Callable[[str], None] | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> Completed:
+        """See Connection.run."""
+        words = tuple(map(str, argv))
+        request = Request(words, timeout, cwd, env, merge=on_line is not None, stdin=len(stdin))
+        errors = Tail()
+        if on_line is None:
+            text = Tail()
+            status = self._converse(request, stdin, text.feed, errors, cancelled)
+            return Completed(words, status, text.text(), errors.text())
+        lines = Lines(on_line)
+        status = self._converse(request, stdin, lines.feed, errors, cancelled)
+        lines.finish()
+        return Completed(words, status, lines.text(), errors.text())
+
+    def put_tree(self, root: Path, names: Sequence[str], target: str) -> None:
+        """See Connection.put_tree. Raises CommandError when the host cannot write them."""
+        for archive in trees.packed(root, names):
+            self.run((self.python, "-c", trees.UNPACK, target), timeout=TREE_SECONDS, stdin=archive).check()
+
+    def get_tree(self, source: str, target: Path) -> None:
+        """See Connection.get_tree. What is neither file nor folder stays behind, with a warning.
+
+        Raises CommandError when the host cannot read `source`, HostError for an archive that no honest host sends.
+        """
+        argv = (self.python, "-c", trees.PACK, source)
+        left_out = Tail()
+        with tempfile.TemporaryFile() as archive:
+            status = self._converse(Request(argv, TREE_SECONDS), b"", archive.write, left_out, None)
+            Completed((*argv[:2], "pack", source), status, "", left_out.text()).check()
+            for name in left_out.text().splitlines():
+                logger.warning("{}: {}/{} is neither a file nor a folder and was not copied", self.host, source, name)
+            archive.seek(0)
+            try:
+                trees.unpack(archive, target)
+            except (ValueError, tarfile.TarError) as error:
+                raise HostError(f"{self.host}: the copy of {source} is refused: {error}") from error
+
+    def docker(self) -> DockerClient:
+        """See Connection.docker."""
+        from utils.connection.engine import open_engine  # noqa: PLC0415 - Docker's SDK takes 0.3 s to import
+
+        with self._engine_lock:
+            if self._engine is None:
+                self._engine = open_engine(self, self._engine_url())
+            return self._engine
+
+    def close(self) -> None:
+        """See Connection.close."""
+        with self._engine_lock:
+            if self._engine is not None:
+                self._engine.close()
+                self._engine = None
+        for wire in tuple(self._wires):
+            wire.hang_up()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self.close()
+
+    def _converse(self, request: Request, stdin: bytes, on_stdout: Sink, errors: Tail, cancelled: Cancelled | None) -> int:
+        """Run one request below the supervisor, which keeps the deadline; ours, somewhat later, is for a host that hangs."""
+        started = time.monotonic()
+        wire = self._start((self.python, "-ISc", f"import sys; exec(sys.stdin.buffer.read({len(SUPERVISOR)}))"))
+        self._wires.add(wire)
+        stdout = AfterMark(supervisor.READY, on_stdout)
+        stderr = threading.Thread(target=_drain, args=(wire.read_stderr, errors.feed), daemon=True)
+        overdue = threading.Timer(request.timeout + PATIENCE_SECONDS, wire.abort)
+        overdue.daemon = True
+        try:
+            overdue.start()
+            stderr.start()
+            if cancelled is not None:
+                cancelled(wire.hang_up)
+            with suppress(OSError):
+                wire.send(SUPERVISOR + request.line() + stdin)
+            _drain(wire.read_stdout, stdout.feed)
+            stderr.join()
+            status = wire.wait()
+        finally:
+            overdue.cancel()
+            wire.close()
+            overdue.join()
+            stderr.join()
+            self._wires.discard(wire)
+        self._judge(request, status, stdout, errors, time.monotonic() - started)
+        return status
+
+    def _judge(self, request: Request, status: int, stdout: AfterMark, errors: Tail, seconds: float) -> None:
+        """Raise what a status says beside the command's own end."""
+        command = shlex.join(request.argv[:2])
+        if status == supervisor.TIMED_OUT and seconds >= request.timeout:
+            raise CaseTimeout(f"{self.host}: {command} … did not end within {request.timeout:g} s and was ended")
+        if status < 0:
+            raise HostError(f"{self.host}: the connection was lost while {command} … ran; is the host up?")
+        if not stdout.seen and status != supervisor.HUNG_UP:
+            said = (errors.text() or stdout.noise).strip()[-500:]
+            raise HostError(
+                f"{self.host}: {self.python} cannot be started (exit {status}): {said}; install python3 (3.6 or newer)"
+            )
+
+
+def _drain(read: Callable[[], bytes], sink: Sink) -> None:
+    while piece := read():
+        sink(piece)

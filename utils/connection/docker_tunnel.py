@@ -1,0 +1,117 @@
+"""A local unix socket that leads to another host's Docker engine, for Docker's SDK, which knows nothing of our connections."""
+
+from __future__ import annotations
+
+import select
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tools.errors import HostError
+
+if TYPE_CHECKING:
+    import paramiko
+
+PIECE = 65536
+
+
+class DockerTunnel:
+    """Relays each connection to the socket over a channel of its own (`docker system dial-stdio` on the host).
+
+    The socket lies in a folder that only this user can enter. All threads block; none polls.
+    """
+
+    def __init__(self, dial: Callable[[], paramiko.Channel]) -> None:
+        self._dial = dial
+        self._folder = Path(tempfile.mkdtemp(prefix="accelmark-"))
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(self._folder / "docker.sock"))
+        self._listener.listen()
+        self._lock = threading.Lock()
+        self._relays: set[_Relay] = set()
+        self._closing = False
+        self._thread = threading.Thread(target=self._accept, name="docker-tunnel", daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """The engine's address for the SDK."""
+        return f"unix://{self._folder / 'docker.sock'}"
+
+    def close(self) -> None:
+        """End every relay and thread, and remove the socket; safe to call twice."""
+        self._closing = True
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as last:
+            last.connect(str(self._folder / "docker.sock"))
+        self._thread.join()
+        self._listener.close()
+        for relay in tuple(self._relays):
+            relay.end()
+        for relay in tuple(self._relays):
+            relay.join()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _accept(self) -> None:
+        while True:
+            stream, _ = self._listener.accept()
+            if self._closing:
+                stream.close()
+                return
+            relay = _Relay(stream, self._dial, self._relays)
+            self._relays.add(relay)
+            relay.start()
+
+
+class _Relay(threading.Thread):
+    """One connection: this thread carries the engine's answers, a second one the requests."""
+
+    def __init__(self, stream: socket.socket, dial: Callable[[], paramiko.Channel], relays: set[_Relay]) -> None:
+        super().__init__(name="docker-relay", daemon=True)
+        self._stream = stream
+        self._dial = dial
+        self._relays = relays
+        self._channel: paramiko.Channel | None = None
+
+    def run(self) -> None:
+        with self._stream, suppress(HostError):  # the SDK sees a connection that ends without an answer
+            self._channel = self._dial()
+            requests = threading.Thread(target=self._requests, args=(self._channel,), name="docker-requests", daemon=True)
+            requests.start()
+            self._answers(self._channel)
+            self.end()
+            requests.join()
+        self._relays.discard(self)
+
+    def end(self) -> None:
+        """Cut the connection on both sides, from any thread."""
+        with suppress(OSError):
+            self._stream.shutdown(socket.SHUT_RDWR)
+        if self._channel is not None:
+            self._channel.close()
+
+    def _answers(self, channel: paramiko.Channel) -> None:
+        with suppress(OSError, EOFError):
+            while piece := channel.recv(PIECE):
+                self._stream.sendall(piece)
+
+    def _requests(self, channel: paramiko.Channel) -> None:
+        """Carry requests until the SDK ends its side; if it only ended its own half, the answers go on."""
+        with suppress(OSError, EOFError):
+            while piece := self._stream.recv(PIECE):
+                channel.sendall(piece)
+            if _hung_up(self._stream):
+                channel.close()
+            else:
+                channel.shutdown_write()
+
+
+def _hung_up(stream: socket.socket) -> bool:
+    """Whether the peer has closed its socket altogether, not only ended its half."""
+    poll = select.poll()
+    poll.register(stream, select.POLLIN)
+    return any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0))

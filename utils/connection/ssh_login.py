@@ -1,0 +1,187 @@
+"""Logging in to a host by SSH: configuration, keys and host key; every way it can fail becomes a HostError with its remedy."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import paramiko
+
+from tools.errors import ConfigError, HostError
+from utils.connection.known_hosts import SYSTEM_FILE, check_key, host_name, known_keys
+from utils.connection.ssh_proxy import open_proxy, proxy_command
+from utils.plan import HostTarget
+
+CONNECT_SECONDS, AUTH_SECONDS, CHANNEL_SECONDS, LOG_OUT_SECONDS = 10.0, 20.0, 20.0, 5.0
+KEEPALIVE_SECONDS = 3
+LOST_AFTER_MILLISECONDS = 10_000
+PASSWORD = "ACCELMARK_SSH_PASSWORD"  # noqa: S105 - the variable's name
+DEFAULT_KEYS = ("id_rsa", "id_ecdsa", "id_ed25519")
+
+logging.getLogger("paramiko").addHandler(
+    logging.NullHandler()
+)  # what it knows is in our errors; without a handler it prints tracebacks
+
+
+@dataclass(frozen=True)
+class Login:
+    """How a host is reached once ~/.ssh/config has been read. `proxy` is a command whose stdin and stdout lead to the host."""
+
+    target: str
+    host: str
+    port: int
+    user: str
+    keys: tuple[str, ...]
+    known_hosts: tuple[Path, ...]
+    trust_first_use: bool
+    proxy: tuple[str, ...] = ()
+
+    @property
+    def address(self) -> str:
+        """`user@host:port` for messages."""
+        return f"{self.user}@{self.host}:{self.port}"
+
+
+def resolve(target: HostTarget) -> Login:
+    """Complete a target from ~/.ssh/config. Raises ConfigError when that, or the key that is named, cannot be used."""
+    options = _ssh_config(target)
+    host = str(options.get("hostname", target.host))
+    port = int(options.get("port", 22))
+    user = str(options.get("user", "")) or getpass.getuser()
+    if target.key and not Path(target.key).expanduser().is_file():
+        raise ConfigError(f"SSH_KEY: {target.key} is not there; name the file of a private key, or leave SSH_KEY out")
+    named = [target.key] if target.key else [str(name) for name in options.get("identityfile", ())]
+    keys = tuple(str(path) for path in (Path(name).expanduser() for name in named) if path.is_file())
+    files = (Path(target.known_hosts or "~/.ssh/known_hosts").expanduser(), SYSTEM_FILE)
+    return Login(target.host, host, port, user, keys, files, target.trust_first_use, proxy_command(options, host, port))
+
+
+def log_in(login: Login) -> paramiko.SSHClient:
+    """Return a client that is logged in. Raises HostError."""
+    client = paramiko.SSHClient()
+    client.set_missing_host_key_policy(_KnownHostsPolicy(login))
+    try:
+        with _translated(login):
+            _connect(client, login)
+    except BaseException:
+        log_out(client)
+        raise
+    return client
+
+
+def log_out(client: paramiko.SSHClient) -> None:
+    """Close a client and wait for its thread, which paramiko itself leaves to end when it likes."""
+    transport = client.get_transport()
+    client.close()
+    if transport is not None and transport.is_alive():
+        transport.join(LOG_OUT_SECONDS)
+
+
+def _connect(client: paramiko.SSHClient, login: Login) -> None:
+    stream = open_proxy(login.target, login.proxy) if login.proxy else _connected(login)
+    try:
+        client.connect(
+            login.host,
+            login.port,
+            login.user,
+            sock=stream,
+            key_filename=list(login.keys),  # type: ignore[arg-type] # the stubs know only one
+            password=os.environ.get(PASSWORD),
+            banner_timeout=CONNECT_SECONDS,
+            auth_timeout=AUTH_SECONDS,
+            channel_timeout=CHANNEL_SECONDS,
+            timeout=AUTH_SECONDS,
+            transport_factory=lambda *given, **named: _transport(login, *given, **named),
+        )
+    except BaseException:
+        stream.close()
+        raise
+    transport = client.get_transport()
+    assert transport is not None
+    transport.set_keepalive(KEEPALIVE_SECONDS)
+
+
+def _transport(login: Login, *given: Any, **named: Any) -> paramiko.Transport:
+    """Ask first for the kinds of key that are known, else a host with several shows one that is not."""
+    transport = paramiko.Transport(*given, **named)
+    known = {entry.key.get_name() for entry in known_keys(host_name(login.host, login.port), login.known_hosts)}
+    options = transport.get_security_options()
+    options.key_types = sorted(options.key_types, key=lambda kind: ("ssh-rsa" if kind.startswith("rsa-") else kind) not in known)
+    return transport
+
+
+class _KnownHostsPolicy(paramiko.MissingHostKeyPolicy):
+    """The client itself knows no host, so every key comes here."""
+
+    def __init__(self, login: Login) -> None:
+        self._login = login
+
+    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:  # noqa: ARG002
+        check_key(hostname, key, self._login.known_hosts, trust_first_use=self._login.trust_first_use)
+
+
+@contextmanager
+def _translated(login: Login) -> Iterator[None]:
+    """Turn what the sockets and paramiko raise into HostError."""
+    try:
+        yield
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        raise HostError(_explained(login, error)) from error
+
+
+def _explained(login: Login, error: BaseException) -> str:
+    where = f"{login.target}: {login.host}:{login.port}" if login.target != login.host else f"{login.host}:{login.port}"
+    if isinstance(error, paramiko.PasswordRequiredException):
+        return f"{where}: a key has a passphrase ({_tried(login)}); add it to an agent (ssh-add), or name another (SSH_KEY)"
+    if isinstance(error, paramiko.AuthenticationException) or "authentication methods" in str(error):
+        return (
+            f"{where} does not let {login.user} in; tried {_tried(login)}. Name the user (SSH_USER) and a private key (SSH_KEY) "
+            f"whose public key is in that user's ~/.ssh/authorized_keys there"
+        )
+    if isinstance(error, socket.gaierror):
+        return f"{login.target}: the name {login.host} cannot be resolved ({error.strerror}); check HOSTS or ~/.ssh/config"
+    if isinstance(error, TimeoutError):
+        return f"{where} does not answer within {CONNECT_SECONDS:g} s; is the host up, and no firewall in between?"
+    if isinstance(error, ConnectionRefusedError):
+        return f"{where}: nothing listens there; is sshd running, and is the port right (SSH_PORT, HOSTS_PORTS)?"
+    return f"{where}: SSH failed: {error or type(error).__name__}"
+
+
+def _tried(login: Login) -> str:
+    folder = Path("~/.ssh").expanduser()
+    defaults = [str(folder / name) for name in DEFAULT_KEYS if (folder / name).is_file()]
+    agent = ["the agent's keys"] if os.environ.get("SSH_AUTH_SOCK") else []
+    password = [f"the password in {PASSWORD}"] if PASSWORD in os.environ else []
+    return ", ".join([*login.keys, *agent, *defaults, *password]) or "nothing, as there is no key in ~/.ssh and no agent"
+
+
+def _connected(login: Login) -> socket.socket:
+    """A TCP connection that notices within some ten seconds when the other side has fallen silent."""
+    stream = socket.create_connection((login.host, login.port), timeout=CONNECT_SECONDS)
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", KEEPALIVE_SECONDS), ("TCP_KEEPINTVL", 2), ("TCP_USER_TIMEOUT", LOST_AFTER_MILLISECONDS)):
+        if hasattr(socket, name):
+            stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return stream
+
+
+def _ssh_config(target: HostTarget) -> paramiko.SSHConfigDict:
+    """What ~/.ssh/config says of a host. The first value counts, so the target's own stand first (a proxy command sees them)."""
+    file = Path("~/.ssh/config").expanduser()
+    port = f"Port {target.port}\n" if target.port != 22 else ""
+    user = f"User {target.user}\n" if target.user else ""
+    try:
+        text = file.read_text() if file.is_file() else ""
+        options = paramiko.SSHConfig.from_text(f"Host *\n{port}{user}{text}").lookup(target.host)
+        if not str(options.get("port", "22")).isdecimal():
+            raise ConfigError(f"{file}: Port {options['port']} of {target.host} is not a number")
+    except (paramiko.SSHException, OSError, ValueError) as error:
+        raise ConfigError(f"{file}: {error}") from error
+    return options

@@ -1,0 +1,85 @@
+"""Keeps this project's code on a host the same as here; only files that differ travel."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tools.errors import ConfigError
+from utils.connection.base import Connection
+
+CODE = ("run_inference.py", "LICENSE", "benchmarks", "configs", "docker_images", "inference_engine", "tools", "utils")
+GENERATED = (".pyc", ".pyo", ".local.yaml", ".onnx")
+SYNC_SECONDS = 300.0
+
+COMPARE = """
+import hashlib, json, os, sys
+asked = json.load(sys.stdin)
+root = asked["root"]
+def digest(name):
+    try:
+        with open(os.path.join(root, name), "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return None
+answer = {"foreign": False, "error": "", "differ": []}
+try:
+    os.makedirs(root, exist_ok=True)
+    answer["foreign"] = bool(os.listdir(root)) and not os.path.exists(os.path.join(root, "tools", "contract.py"))
+    if not answer["foreign"]:
+        for folder in ("onnxs", "result"):
+            os.makedirs(os.path.join(root, folder), exist_ok=True)
+        answer["differ"] = [name for name, known in asked["files"].items() if digest(name) != known]
+except OSError as error:
+    answer["error"] = str(error)
+json.dump(answer, sys.stdout)
+"""
+"""`python3 -c COMPARE` with `{root, files: {name: sha256}}` on stdin answers `{foreign, error, differ: [name]}`; 3.6 or newer."""
+
+
+def sync_code(connection: Connection, checkout: Path, code_path: str, names: Sequence[str] | None = None) -> int:
+    """Copy the code (or only the files `names`) to `code_path` on the host, and return how many files travelled.
+
+    Files that are gone here stay there: nothing imports them. Raises ConfigError when the folder there cannot be made or
+    holds something else.
+    """
+    if connection.is_local and Path(code_path).resolve() == checkout.resolve():
+        return 0
+    files = code_files(checkout) if names is None else list(names)
+    differ = _differing(connection, code_path, {name: _digest(checkout / name) for name in files})
+    if differ:
+        connection.put_tree(checkout, differ, code_path)
+    return len(differ)
+
+
+def code_files(checkout: Path) -> list[str]:
+    """The names of all files that a host needs, relative to the checkout, sorted."""
+    return sorted(name for entry in CODE for name in _files(checkout, checkout / entry))
+
+
+def _files(checkout: Path, path: Path) -> Iterator[str]:
+    if path.is_dir():
+        for entry in path.iterdir():
+            if entry.name != "__pycache__" and not (entry.name.startswith(".") and entry.is_dir()):
+                yield from _files(checkout, entry)
+    elif path.is_file() and not path.name.endswith(GENERATED):
+        yield path.relative_to(checkout).as_posix()
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _differing(connection: Connection, code_path: str, digests: dict[str, str]) -> list[str]:
+    question = json.dumps({"root": code_path, "files": digests}).encode()
+    answered = connection.run((connection.python, "-c", COMPARE), timeout=SYNC_SECONDS, stdin=question).check()
+    answer: dict[str, Any] = json.loads(answered.stdout)
+    where = f"FLAGPERF_PATH {code_path} on {connection.host}"
+    if answer["error"]:
+        raise ConfigError(f"{where} cannot be used: {answer['error']}; choose a folder that its user may write to")
+    if answer["foreign"]:
+        raise ConfigError(f"{where} holds something else; choose another folder, or empty this one")
+    return [str(name) for name in answer["differ"]]

@@ -1,0 +1,130 @@
+"""A background process known by a pid file: started once, found again, stopped in bounded time. Python 3.8, Linux."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Callable, List, NoReturn, Optional
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+KILL_TIMEOUT = 1.0
+
+
+def launch(pid_file: Path, prepare: Callable[[], Callable[[], int]]) -> int:
+    """Start a daemon and return its pid once it is ready: `prepare` has run in it and its pid file is written.
+
+    What `prepare` returns is then run there; its result is the daemon's exit status. STOP_SIGNALS are blocked in the daemon,
+    which has to wait for them (`stop_requested`). Raises OSError when the daemon could not get ready.
+    """
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        _daemon(pid_file, prepare, writer)
+    os.close(writer)
+    os.waitpid(child, 0)
+    with os.fdopen(reader, encoding="utf-8") as answers:
+        answer = answers.read()
+    if not answer.isdigit():
+        raise OSError(answer or "the daemon ended at once")
+    return int(answer)
+
+
+def stop_requested(seconds: float) -> bool:
+    """Sleep up to `seconds`; return True, at once, when the daemon is asked to stop. No handler, so no race with one."""
+    return signal.sigtimedwait(STOP_SIGNALS, seconds) is not None
+
+
+def live(pid_file: Path) -> Optional[int]:
+    """Return the daemon's pid; None where it ended, also when another process has got its number by now."""
+    try:
+        pid, began = pid_file.read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return None
+    return int(pid) if pid.isdigit() and _began(int(pid)) == began else None
+
+
+def stop(pid_file: Path, seconds: float) -> None:
+    """End the daemon, if there is one: asked first, killed after `seconds`. Raises PermissionError when it is someone else's."""
+    for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, KILL_TIMEOUT)):
+        pid = live(pid_file)
+        if pid is not None:
+            os.kill(pid, number)
+            _wait_for_end(pid_file, patience)
+    if pid_file.exists():
+        pid_file.unlink()
+
+
+def stop_below(folder: Path, pattern: str, seconds: float) -> List[str]:
+    """Stop the daemons of all pid files in and below a folder; return those that ran, without `.pid`, and why one still does."""
+    said = []
+    for pid_file in sorted(folder.rglob(pattern)):
+        ran = live(pid_file) is not None
+        try:
+            stop(pid_file, seconds)
+        except OSError as error:
+            said.append(f"{pid_file.with_suffix('')}: not stopped: {error}")
+        else:
+            said += [str(pid_file.with_suffix(""))] if ran else []
+    return said
+
+
+def _daemon(pid_file: Path, prepare: Callable[[], Callable[[], int]], answer: int) -> NoReturn:
+    """Be the second fork: a session of its own, none of the caller's files. Answers its pid, or why there is none."""
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    _detach(answer)
+    status = 1
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        run = prepare()
+        _remember(pid_file)
+        os.write(answer, str(os.getpid()).encode())
+        os.close(answer)
+        answer = -1
+        status = run()
+    except OSError as error:
+        if answer >= 0:
+            os.write(answer, str(error).encode())
+    finally:
+        os._exit(status)
+
+
+def _detach(keep: int) -> None:
+    """Let go of the caller's folder and files (a lock among them would be held, an SSH channel stay open), but for one."""
+    os.chdir("/")
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    os.closerange(3, keep)
+    os.closerange(keep + 1, max(keep + 1, 1024))
+
+
+def _remember(pid_file: Path) -> None:
+    temporary = pid_file.with_suffix(".tmp")
+    temporary.write_text(f"{os.getpid()} {_began(os.getpid())}\n", encoding="ascii")
+    temporary.replace(pid_file)
+
+
+def _began(pid: int) -> Optional[str]:
+    """Return when a process began, in clock ticks since boot; None where there is none, or only its zombie. Source: proc(5)."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()
+    return None if fields[0] in ("Z", "X") else fields[19]
+
+
+def _wait_for_end(pid_file: Path, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while live(pid_file) is not None and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    sys.stdout.writelines(line + "\n" for line in stop_below(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])))

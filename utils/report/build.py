@@ -1,0 +1,193 @@
+"""Merges what guests measured, monitors saw and the host knows into one report, judges it and writes it to the run's folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from tools.contract import FAILED, OK, TAINTED, Reason, Result, StepResult, write_atomically
+from tools.contract import to_json as to_strict_json
+from tools.errors import CaseCrash, ConfigError, HostError, Interrupted, NoCaseError
+from utils.monitoring.model import MonitorSummary, Series
+from utils.plan import CasePlan, HostTarget, RunPlan
+from utils.report.html import html
+from utils.report.markdown import markdown
+from utils.report.metrics import metrics
+from utils.report.schema import CaseReport, MonitorReport, ReasonReport, Report, RunReport, Status, StepReport
+from utils.report.versions import host_versions
+
+REPORT_FILE = "report.json"
+
+T = TypeVar("T")
+
+
+def case_report(
+    plan: RunPlan,
+    case: CasePlan,
+    host: HostTarget,
+    result: Result,
+    vendor_monitor: MonitorSummary | None = None,
+    system_monitor: MonitorSummary | None = None,
+    notes: Sequence[str] = (),
+) -> CaseReport:
+    """Return one case on one host. `notes` are the host's own, beside the guest's and those made here.
+
+    A result whose values have types that the contract does not allow gives a FAILED case: it comes from a guest.
+    """
+    try:
+        measured = checked(result)
+    except CaseCrash as error:
+        return failed_case(plan, case, host, Reason(error.reason, str(error)), vendor_monitor, system_monitor, notes)
+    return _merged(plan, case, host, measured, vendor_monitor, system_monitor, notes)
+
+
+def failed_case(
+    plan: RunPlan,
+    case: CasePlan,
+    host: HostTarget,
+    reason: Reason,
+    vendor_monitor: MonitorSummary | None = None,
+    system_monitor: MonitorSummary | None = None,
+    notes: Sequence[str] = (),
+    steps: Sequence[StepResult] = (),
+) -> CaseReport:
+    """Return the report of a case that left no result.json: FAILED for `reason`, with what was asked for and seen."""
+    result = Result(
+        case=case.case,
+        framework=case.framework,
+        vendor=case.vendor,
+        compiler=_asked(case.config, "compiler", str),
+        precision=_asked(case.config, "precision", str) or ("fp16" if _asked(case.config, "fp16", bool) else "fp32"),
+        batch_size=_asked(case.config, "batch_size", int),
+        status=FAILED,
+        reasons=[reason],
+        steps=steps,
+        config=case.config,
+    )
+    return _merged(plan, case, host, result, vendor_monitor, system_monitor, notes)
+
+
+def build_report(plan: RunPlan, cases: Sequence[CaseReport], started: float, seconds: float, *, strict: bool = False) -> Report:
+    """Return the report of a run that began at `started` (s since the epoch) and took `seconds`; `strict` as in exit_code."""
+    run = RunReport(
+        id=plan.run_id,
+        started=started,
+        seconds=seconds,
+        config_file=str(plan.config_file),
+        runtime=plan.runtime,
+        vendor=plan.vendor,
+        hosts=[host.host for host in plan.hosts],
+        versions=host_versions(plan.checkout),
+        overrides=list(plan.overrides),
+        host_config=dict(plan.host_config),
+        summary=dict(Counter(case.status for case in cases)),
+        exit_code=_exit_code(cases, strict),
+    )
+    return Report(run=run, cases=list(cases))
+
+
+def exit_code(report: Report, strict: bool = False) -> int:
+    """Return 0 if every case is OK or TAINTED (`strict`: only OK), 130 if one was interrupted, else 1; 2 or 3 where every case
+    failed by its configuration or for its host, 4 where there is none."""
+    return _exit_code(report.cases, strict)
+
+
+def write(report: Report, folder: Path) -> None:
+    """Write report.json, report.md and report.html into the run's folder, each whole or not at all. Raises OSError."""
+    write_atomically(folder / REPORT_FILE, to_json(report))
+    write_atomically(folder / "report.md", markdown(report))
+    write_atomically(folder / "report.html", html(report, folder))
+
+
+def to_json(report: Report) -> str:
+    """Return report.json's text: indented, but with a series of numbers on one line."""
+    text = report.model_dump_json(by_alias=True, indent=1)
+    return re.sub(r"\[\n[-+\d.eE,\s]+\]", lambda numbers: re.sub(r"\s+", " ", numbers[0]), text) + "\n"
+
+
+def checked(result: Result) -> Result:
+    """Return a guest's result with every value of the type that the contract gives it, and without NaN or infinities.
+
+    Raises CaseCrash, naming the first value that cannot be.
+    """
+    try:
+        TypeAdapter(Status).validate_python(result.status)
+        return TypeAdapter(Result).validate_json(to_strict_json(result))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "status"
+        raise CaseCrash(f"the guest's result.json is not as the contract says: {where}: {first['msg']}") from error
+
+
+def _merged(
+    plan: RunPlan,
+    case: CasePlan,
+    host: HostTarget,
+    measured: Result,
+    vendor_monitor: MonitorSummary | None,
+    system_monitor: MonitorSummary | None,
+    notes: Sequence[str],
+) -> CaseReport:
+    numbers, made_here = metrics(measured, vendor_monitor, system_monitor)
+    monitors = [one for one in (vendor_monitor, system_monitor) if one is not None]
+    return CaseReport(
+        host=host.host,
+        rank=host.rank,
+        case=case.case,
+        framework=case.framework,
+        vendor=case.vendor,
+        runtime=plan.runtime,
+        data=case.data,
+        compiler=measured.compiler,
+        precision=measured.precision,
+        batch_size=measured.batch_size,
+        status=measured.status,  # type: ignore[arg-type]  # checked() looked
+        reasons=[ReasonReport.model_validate(reason) for reason in measured.reasons],
+        notes=[*measured.notes, *notes, *made_here, *(f"{one.monitor}: {error}" for one in monitors for error in one.errors)],
+        metrics=numbers,
+        steps=[StepReport.model_validate(step) for step in measured.steps],
+        config=dict(measured.config or case.config),
+        engine=dict(measured.engine),
+        environment=dict(measured.environment),
+        artifacts=dict(measured.artifacts),
+        monitors=[_monitor(one) for one in monitors],
+    )
+
+
+def _exit_code(cases: Sequence[CaseReport], strict: bool) -> int:
+    if not cases:
+        return NoCaseError.exit_code
+    accepted = {OK} if strict else {OK, TAINTED}
+    if all(case.status in accepted for case in cases):
+        return 0
+    failures = [{reason.kind for reason in case.reasons} if case.status == FAILED else set() for case in cases]
+    if any(Interrupted.reason in kinds for kinds in failures):
+        return Interrupted.exit_code
+    for error in (HostError, ConfigError):
+        if all(error.reason in kinds for kinds in failures):
+            return error.exit_code
+    return 1
+
+
+def _asked(config: Mapping[str, Any], key: str, kind: type[T]) -> T | None:
+    """What the configuration asked for; None where it has no such value."""
+    entry = config.get(key)
+    value = entry.get("value") if isinstance(entry, Mapping) else None
+    return value if isinstance(value, kind) else None
+
+
+def _monitor(summary: MonitorSummary) -> MonitorReport:
+    thinned = [_rounded(series) for series in summary.series]
+    return MonitorReport.model_validate(dataclasses.replace(summary, series=thinned))
+
+
+def _rounded(series: Series) -> Series:
+    """As many digits as a plot can show: milliseconds, six significant ones of the value."""
+    times = [round(time, 3) for time in series.times]
+    return dataclasses.replace(series, times=times, values=[float(f"{value:.6g}") for value in series.values])

@@ -1,0 +1,67 @@
+"""Finds finished runs on disk, reads them back, and points `latest` at the newest."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from tools.errors import ConfigError
+from utils.report.build import REPORT_FILE
+from utils.report.schema import Report
+
+LATEST = "latest"
+SHOWN = 5
+"""So many runs an error message names."""
+
+
+def load(folder: Path) -> Report:
+    """Read a run's report.json. Raises ConfigError where there is none or it is not one."""
+    path = folder / REPORT_FILE
+    try:
+        return Report.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"{path}: not a report.json that this version knows: {where}: {first['msg']}") from error
+
+
+def find_run(results: Path, name: str | None = None) -> Path:
+    """Return the folder of a run: the newest without a name; else the one so called, or whose name begins so (with or without
+    `run`), or the folder itself. Raises ConfigError, naming the newest runs, where there is none or more than one."""
+    runs = finished_runs(results)
+    if name is None or name == LATEST:
+        if not runs:
+            raise ConfigError(f"{results}: no finished run yet; `run.py` makes one")
+        return runs[0]
+    if (Path(name) / REPORT_FILE).is_file():
+        return Path(name)
+    exact = [run for run in runs if run.name == name]
+    matching = exact or [run for run in runs if run.name.startswith((name, f"run{name}"))]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        raise ConfigError(f"{results}: '{name}' is the beginning of several runs: {_names(matching)}")
+    raise ConfigError(f"{results}: no finished run '{name}'; the newest are: {_names(runs) or 'none'}")
+
+
+def finished_runs(results: Path) -> list[Path]:
+    """Return the folders that have a report.json, the newest (by name, which is their time) first."""
+    folders = (path.parent for path in results.glob(f"*/{REPORT_FILE}") if not path.parent.is_symlink())
+    return sorted(folders, key=lambda folder: folder.name, reverse=True)
+
+
+def point_latest(folder: Path) -> None:
+    """Let `latest`, beside the run's folder, point to it; whoever looks sees the old run or the new one. Raises OSError."""
+    temporary = folder.parent / f".{LATEST}.{os.getpid()}"
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(folder.name, target_is_directory=True)
+    temporary.replace(folder.parent / LATEST)
+
+
+def _names(runs: list[Path]) -> str:
+    more = f" and {len(runs) - SHOWN} more" if len(runs) > SHOWN else ""
+    return ", ".join(run.name for run in runs[:SHOWN]) + more

@@ -1,0 +1,92 @@
+"""A finished run as GitHub Markdown, made to be attached to a vendor's pull request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from utils.report.rows import flat, footnotes, marker, row
+from utils.report.schema import CaseReport, Report
+from utils.report.words import MARKS, NOTHING, advice, clean, conditions, duration, engine, moment, verdict
+
+HEADS = (
+    "case", "engine", "precision", "batch", "status", "engine core", "engine whole", "framework core", "framework whole",
+    "speed-up", "accuracy", "framework accuracy", "p50 ms", "p90 ms", "p99 ms", "MFU", "power",
+)  # fmt: skip
+TEXT_HEADS = 5
+"""The first so many columns are text; the others are numbers, set to the right."""
+
+
+def markdown(report: Report) -> str:
+    """Return report.md. Whatever a guest wrote is escaped."""
+    notes = footnotes(report)
+    parts = [_head(report), _table(report, notes), *(f"{marker(place)} {note}" for place, note in enumerate(notes))]
+    parts += [_case(case) for case in report.cases]
+    parts.append(_conditions(report))
+    return "\n\n".join(parts) + "\n"
+
+
+def escape(text: object) -> str:
+    """Return text that GitHub shows as it is: nothing in it makes a table cell, a link, a mention or HTML."""
+    plain = re.sub(r"([\\`*_{}\[\]()#+!|~$])", r"\\\1", clean(text).replace("&", "&amp;"))
+    return plain.replace("<", "&lt;").replace(">", "&gt;").replace("@", "@\u200b").replace("\n", "<br>")
+
+
+def _head(report: Report) -> str:
+    run = report.run
+    facts = [f"{moment(run.started)}", duration(run.seconds), f"vendor {escape(run.vendor)}", f"runtime {escape(run.runtime)}"]
+    return f"# Accelmark {escape(run.id)}: {verdict(report)}\n\n{' · '.join(facts)}"
+
+
+def _table(report: Report, notes: Sequence[str]) -> str:
+    several = len(report.run.hosts) > 1
+    heads = ("host", *HEADS) if several else HEADS
+    texts = TEXT_HEADS + several
+    lines = [heads, ["---" if place < texts else "--:" for place in range(len(heads))]]
+    lines += [([escape(case.host)] if several else []) + _cells(case, notes) for case in report.cases]
+    note = "`core` and `whole` in items per second: the calls alone, and with data loading and evaluation."
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{note}"
+
+
+def _cells(case: CaseReport, notes: Sequence[str]) -> list[str]:
+    figures = row(case, notes)
+    engine_figures, framework = figures.inference, figures.validation
+    quoted = engine_figures if case.compiler else framework
+    texts = (case.case, engine(case), case.precision or NOTHING, NOTHING if case.batch_size is None else case.batch_size)
+    return [
+        *map(escape, texts),
+        f"{MARKS[case.status]} {case.status}",
+        *(engine_figures.core, engine_figures.whole, framework.core, framework.whole, figures.speedup),
+        *(engine_figures.accuracy, framework.accuracy, *quoted.percentiles, figures.mfu, figures.power),
+    ]
+
+
+def _case(case: CaseReport) -> str:
+    lines = [
+        f"## {escape(case.case)} on {escape(engine(case))} ({escape(conditions(case))}), {escape(case.host)}: {case.status}",
+        "",
+    ]
+    lines += [f"- {escape(case.framework)}, data {escape(case.data)}, runtime {case.runtime}"]
+    for reason in case.reasons:
+        lines.append(f"- **{case.status} {escape(reason.kind)}**: {escape(reason.message)}")
+        next_step = advice(case, reason)
+        lines += [f"  - next: {next_step}"] if next_step else []
+    lines += [f"- {escape(note)}" for note in case.notes]
+    lines += [f"- {name}: {value}" for name, value in row(case).facts]
+    lines += _listed("engine", flat(case.engine))
+    lines += _listed("environment", flat(case.environment))
+    return "\n".join(lines)
+
+
+def _conditions(report: Report) -> str:
+    run = report.run
+    chips = {f"{case.host}: {one.chip}": None for case in report.cases for one in case.monitors if one.chip}
+    lines = ["## Conditions", "", *(f"- {escape(chip)}" for chip in chips)]
+    lines += [f"- configuration: {escape(run.config_file)}"]
+    lines += [f"- overridden on the command line: {escape(', '.join(run.overrides))}"] if run.overrides else []
+    return "\n".join(lines + _listed("versions", flat(run.versions)))
+
+
+def _listed(name: str, items: Iterable[tuple[str, object]]) -> list[str]:
+    text = "; ".join(f"{escape(key)} {escape(value)}" for key, value in items)
+    return [f"- {name}: {text}"] if text else []

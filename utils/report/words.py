@@ -1,0 +1,124 @@
+"""How numbers, durations and statuses are worded, alike in terminal, Markdown and HTML. "—" is what was not measured."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import datetime, timezone
+
+from utils.report.schema import CaseReport, ReasonReport, Report
+
+NOTHING = "—"
+STATUSES = ("OK", "TAINTED", "INVALID", "FAILED")
+MARKS = {"OK": "✓", "TAINTED": "!", "INVALID": "✗", "FAILED": "✗"}
+
+_ADVICE = {
+    "CONFIG": "correct what the message names; `run.py check` tells without starting anything whether all is well",
+    "IMAGE": "the build's output is in host.out.log; once the Dockerfile is mended, only what changed is built again",
+    "HOST_LOST": "`run.py check` tells whether the host, its sshd and its Docker answer",
+    "TIMEOUT": "raise CASE_TIMEOUT, or make the case shorter (`--set repeat=1`)",
+    "OOM": "lower batch_size (`--set batch_size=…`), or give it more memory in ACCE_CONTAINER_OPT or SHM_SIZE",
+    "CRASH": "the traceback is in the case's container.out.log or stdout_err.out.log",
+    "INTERRUPTED": "run it again; images and exported models are kept",
+}
+_INVALID_ADVICE = "do not quote these numbers; `--set compiler=null` tells whether the export or the engine is wrong"
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """Return a number to `digits` significant digits, whole numbers in full, with thousands separators."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    if value == 0 or abs(value) >= 10 ** (digits - 1):
+        return f"{value:,.0f}"
+    rounded = float(f"{value:.{digits}g}")
+    decimals = digits - 1 - math.floor(math.log10(abs(rounded)))
+    return f"{rounded:.{max(decimals, 0)}f}" if decimals <= digits + 3 else f"{rounded:.{digits - 1}e}"
+
+
+def accuracy(value: float | None) -> str:
+    """Return an accuracy: four decimals of a share, four significant digits of a score."""
+    return number(value) if value is None or abs(value) > 1 else f"{value:.4f}"
+
+
+def ratio(value: float | None) -> str:
+    """Return a speed-up as `2.73x`."""
+    return NOTHING if value is None else f"{number(value, 3)}x"
+
+
+def percent(value: float | None) -> str:
+    """Return a ratio in percent."""
+    return NOTHING if value is None else f"{number(value * 100, 3)} %"
+
+
+def quantity(value: float | None, unit: str, digits: int = 3) -> str:
+    """Return a number with its unit."""
+    return NOTHING if value is None else f"{number(value, digits)} {unit}"
+
+
+def memory(value: float | None) -> str:
+    """Return bytes as MiB or GiB."""
+    if value is None:
+        return NOTHING
+    return quantity(value / 2**20, "MiB") if value < 2**30 else quantity(value / 2**30, "GiB")
+
+
+def per_second(value: float | None) -> str:
+    """Return operations per second with a decimal prefix."""
+    if value is None:
+        return NOTHING
+    exponent, prefix = next((one for one in ((15, "P"), (12, "T"), (9, "G")) if value >= 10 ** one[0]), (6, "M"))
+    return f"{number(value / 10**exponent, 3)} {prefix}FLOP/s"
+
+
+def duration(seconds: float | None) -> str:
+    """Return a duration as `35.2 s`, `3 min 12 s` or `2 h 05 min`."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 60:
+        return quantity(seconds, "s")
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def moment(seconds: float) -> str:
+    """Return seconds since the epoch as a date and time of UTC."""
+    return datetime.fromtimestamp(seconds, tz=timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def clean(text: object) -> str:
+    """Return text from a guest without control characters: an escape sequence must not reach a terminal."""
+    return re.sub(r"[^\S \n]|[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", " ", str(text)).strip()
+
+
+def engine(case: CaseReport) -> str:
+    """Return `<vendor>/<compiler>`; where no engine was asked for, the framework stands in its place."""
+    return f"{case.vendor}/{case.compiler or case.framework}"
+
+
+def conditions(case: CaseReport) -> str:
+    """Return `fp32, batch 32`."""
+    batch = NOTHING if case.batch_size is None else f"{case.batch_size:,}"
+    return f"{case.precision or NOTHING}, batch {batch}"
+
+
+def verdict(report: Report) -> str:
+    """Return the run in a few words: `2 of 3 cases OK, 1 FAILED`."""
+    total, summary = len(report.cases), report.run.summary
+    others = [f"{summary[status]} {status}" for status in STATUSES[1:] if summary.get(status)]
+    if not total:
+        return "no case was run"
+    if not others:
+        return "all cases OK" if total > 1 else "1 case, OK"
+    return ", ".join([f"{summary.get('OK', 0)} of {total} case{'' if total == 1 else 's'} OK", *others])
+
+
+def worst(report: Report) -> str:
+    """Return the worst status of the run; a run without cases has FAILED."""
+    return max((case.status for case in report.cases), key=STATUSES.index, default="FAILED")
+
+
+def advice(case: CaseReport, reason: ReasonReport) -> str | None:
+    """Return what to do next, None where the reason says it all."""
+    if case.status == "INVALID":
+        return _INVALID_ADVICE
+    return _ADVICE.get(reason.kind) if case.status == "FAILED" else None

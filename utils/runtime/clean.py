@@ -1,0 +1,68 @@
+"""Clearing away: containers and images with our labels, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from docker import APIClient
+from docker.errors import APIError, NotFound
+
+from utils.connection.base import Connection
+from utils.runtime.engine import engine_errors, explanation
+from utils.runtime.labels import CASE, CONTAINER, IMAGE, KIND, RUN, VENDOR, owner_lives
+
+
+def clean(connection: Connection, images: bool, run_id: str | None = None, vendor: str | None = None) -> list[str]:
+    """Remove our containers, a running run's too, and with `images` our images; return what was removed, or why not, in words.
+
+    `run_id` narrows the containers to one run's, `vendor` the images to one vendor's. Raises HostError when the engine is away.
+    """
+    with engine_errors(connection.host):
+        api = connection.docker().api
+        said = [_remove_container(api, found) for found in _containers(api, run_id)]
+        if images:
+            labels = [f"{KIND}={IMAGE}"] + ([f"{VENDOR}={vendor}"] if vendor else [])
+            said += [_remove_image(api, found) for found in api.images(filters={"label": labels})]
+    return said
+
+
+def reap(connection: Connection, except_run: str) -> list[str]:
+    """Remove the containers that killed runs left, and return them in words.
+
+    Those of `except_run` stay, and those whose run is alive on this machine; another machine's run counts as dead.
+    Raises HostError when the engine is away.
+    """
+    with engine_errors(connection.host):
+        api = connection.docker().api
+        left = [found for found in _containers(api, None) if found["Labels"].get(RUN) != except_run]
+        return [_remove_container(api, found) for found in left if not owner_lives(found["Labels"])]
+
+
+def _containers(api: APIClient, run_id: str | None) -> list[dict[str, Any]]:
+    labels = [f"{KIND}={CONTAINER}"] + ([f"{RUN}={run_id}"] if run_id else [])
+    return list(api.containers(all=True, filters={"label": labels}))
+
+
+def _remove_container(api: APIClient, found: Mapping[str, Any]) -> str:
+    name = found["Names"][0].lstrip("/") if found.get("Names") else found["Id"][:12]
+    title = f"container {name} ({found['Labels'].get(CASE)}, run {found['Labels'].get(RUN)}, {found['State']})"
+    try:
+        api.remove_container(found["Id"], force=True, v=True)
+    except NotFound:
+        return f"{title}: gone already"
+    except APIError as error:
+        return f"{title}: not removed: {explanation(error)}"
+    return title
+
+
+def _remove_image(api: APIClient, found: Mapping[str, Any]) -> str:
+    name = next(iter(found.get("RepoTags") or []), found["Id"][:19])
+    title = f"image {name} ({found['Size'] / 1e6:.0f} MB)"
+    try:
+        api.remove_image(found["Id"], force=True)
+    except NotFound:
+        return f"{title}: gone already"
+    except APIError as error:
+        return f"{title}: not removed: {explanation(error)}"
+    return title

@@ -1,0 +1,90 @@
+"""The Docker engine at the border: its errors in our words, its streams as lines, its long requests made cancellable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import urllib3
+from docker import APIClient
+from docker.auth import encode_header, load_config, resolve_repository_name
+from docker.errors import APIError, DockerException
+from docker.types import CancellableStream
+from requests.exceptions import RequestException
+
+from tools.errors import HostError
+from utils.runtime.masking import masked
+
+
+@contextmanager
+def engine_errors(host: str) -> Iterator[None]:
+    """Turn what the Docker SDK raises into HostError. An APIError that has a meaning of its own is caught before it gets here."""
+    try:
+        yield
+    except APIError as error:
+        raise HostError(f"{host}: the Docker engine refused: {explanation(error)}") from error
+    except (RequestException, urllib3.exceptions.HTTPError, DockerException) as error:
+        raise HostError(f"{host}: the Docker engine does not answer: {masked(str(error))}") from error
+
+
+def explanation(error: APIError) -> str:
+    """What the engine says, on one line and without secrets."""
+    return masked(" ".join(str(error.explanation or error).split()))
+
+
+def lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Cut a stream into lines as they are completed; of a line rewritten by carriage returns only the last state counts."""
+    pending = b""
+    for chunk in chunks:
+        *complete, pending = (pending + chunk).split(b"\n")
+        yield from map(_line, complete)
+    if pending:
+        yield _line(pending)
+
+
+def stream_request(
+    api: APIClient, path: str, params: Mapping[str, Any], headers: Mapping[str, str], body: bytes | None = None
+) -> CancellableStream[bytes]:
+    """POST to the engine and return its answer's raw lines; `close()`, from any thread, ends the engine's work on it.
+
+    The SDK's own build and pull cannot be cancelled. Raises APIError when the engine refuses, RequestException when it is away.
+    """
+    url = f"{api.base_url}/v{api.api_version}{path}"
+    response = api.post(url, params=params, headers=headers, data=body, stream=True, timeout=None)
+    if response.status_code >= 400:
+        raise APIError(response.text, response=response, explanation=_message(response.text))
+    return CancellableStream(response.iter_lines(chunk_size=64 * 1024), response)
+
+
+def messages(stream: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """The engine's JSON messages out of a build's or pull's answer."""
+    return (json.loads(line) for line in stream if line.strip())
+
+
+def build_headers() -> dict[str, str]:
+    """The headers of a build, with the registry credentials that `docker login` left."""
+    credentials = load_config().get_all_credentials()  # type: ignore[no-untyped-call]
+    return {"Content-Type": "application/tar", **({"X-Registry-Config": _encoded(credentials)} if credentials else {})}
+
+
+def pull_headers(repository: str) -> dict[str, str]:
+    """The headers of a pull, with the credentials that `docker login` left for this registry."""
+    credentials = load_config().resolve_authconfig(resolve_repository_name(repository)[0])
+    return {"X-Registry-Auth": _encoded(credentials)} if credentials else {}
+
+
+def _line(raw: bytes) -> str:
+    return raw.rstrip(b"\r").rpartition(b"\r")[2].decode("utf-8", errors="replace")
+
+
+def _message(body: str) -> str:
+    try:
+        return str(json.loads(body)["message"])
+    except (ValueError, KeyError, TypeError):
+        return body
+
+
+def _encoded(credentials: Mapping[str, Any]) -> str:
+    return bytes(encode_header(credentials)).decode("ascii")

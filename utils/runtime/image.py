@@ -1,0 +1,173 @@
+"""The image of a vendor's framework: its tag says what is in it, so that it is built once and again only after a change."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from docker import DockerClient
+from docker.errors import APIError, ImageNotFound
+from docker.types import CancellableStream
+
+from tools.errors import HostError, ImageError, Interrupted
+from utils.connection.base import Connection
+from utils.plan import ImagePlan
+from utils.runtime.base import Cancel, OnLine
+from utils.runtime.dockerfile import declared_args, image_of, variable_of
+from utils.runtime.engine import (
+    build_headers,
+    engine_errors,
+    explanation,
+    messages,
+    pull_headers,
+    stream_request,
+)
+from utils.runtime.image_context import BUILD_FILE, build_context, dockerfile_text, image_tag, repository, shown
+from utils.runtime.masking import masked
+
+PIP_ARGS = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_FIND_LINKS")
+"""pip's settings of this machine that a Dockerfile may ask for by ARG."""
+
+
+def ensure_image(
+    connection: Connection,
+    plan: ImagePlan,
+    pip_source: str | None = None,
+    network: str | None = None,
+    on_line: OnLine = lambda _: None,
+    cancelled: Cancel | None = None,
+) -> str:
+    """Return the tag of the plan's image, which the host has now: it had it, or it was pulled or built.
+
+    `network` is the build's (`host`, …). Raises ConfigError, ImageError, HostError, and Interrupted after a cancel.
+    """
+    tag = image_tag(plan)
+    with engine_errors(connection.host):
+        client = connection.docker()
+        if _has(client, tag):
+            return tag
+        if plan.source == "pull" or (plan.source == "auto" and plan.registry):
+            if _pull(connection.host, client, plan, tag, on_line, cancelled):
+                return tag
+            on_line(f"{masked(str(plan.registry))} has no {tag}; it is built here")
+        _Build(connection.host, client, plan, tag, on_line).run(_build_args(plan, pip_source), network, cancelled)
+    return tag
+
+
+def _has(client: DockerClient, tag: str) -> bool:
+    try:
+        client.images.get(tag)
+    except ImageNotFound:
+        return False
+    return True
+
+
+def _pull(host: str, client: DockerClient, plan: ImagePlan, tag: str, on_line: OnLine, cancelled: Cancel | None) -> bool:
+    """Pull the image and give it its local name. False when it cannot be had and may be built instead."""
+    remote = f"{plan.registry}/{tag}".removeprefix("https://").removeprefix("http://")
+    name, _, version = remote.rpartition(":")
+    try:
+        stream = stream_request(client.api, "/images/create", {"fromImage": name, "tag": version}, pull_headers(name))
+        _watch(stream, cancelled, lambda message: _raise_error(message, on_line))
+        client.api.tag(remote, repository(plan), version)
+    except (APIError, ImageError) as error:
+        if plan.source == "auto":
+            return False
+        said = explanation(error) if isinstance(error, APIError) else str(error)
+        raise ImageError(f"{host}: {masked(remote)} cannot be pulled ({said}); set IMAGE_SOURCE: build to build it") from error
+    return True
+
+
+def _raise_error(message: Mapping[str, Any], on_line: OnLine) -> None:
+    if "error" in message:
+        raise ImageError(masked(str(message["error"])))
+    if "progressDetail" not in message or not message["progressDetail"]:
+        on_line(masked(f"{message.get('id', '')} {message.get('status', '')}".strip()))
+
+
+class _Build:
+    """One build as it goes: passes its log on and remembers at which step it is."""
+
+    def __init__(self, host: str, client: DockerClient, plan: ImagePlan, tag: str, on_line: OnLine):
+        self._host, self._client, self._plan, self._tag, self._on_line = host, client, plan, tag, on_line
+        self._step = ""
+        self._last: deque[str] = deque(maxlen=3)
+
+    def run(self, build_args: Mapping[str, str], network: str | None, cancelled: Cancel | None) -> None:
+        params = {
+            "t": self._tag,
+            "dockerfile": BUILD_FILE,
+            "rm": True,
+            "forcerm": True,
+            "buildargs": json.dumps(dict(build_args)),
+            **({"networkmode": network} if network else {}),
+        }
+        try:
+            stream = stream_request(self._client.api, "/build", params, build_headers(), build_context(self._plan))
+        except APIError as error:
+            raise ImageError(f"{self._host}: {shown(self._plan)}/Dockerfile: {explanation(error)}") from error
+        _watch(stream, cancelled, self._message)
+        if not _has(self._client, self._tag):
+            raise HostError(f"{self._host}: the Docker engine was lost while it built {shown(self._plan)}")
+
+    def _message(self, message: Mapping[str, Any]) -> None:
+        for line in masked(str(message.get("stream", ""))).splitlines():
+            if line.startswith("Step "):
+                self._step = line
+            if line.strip():
+                self._last.append(line)
+                self._on_line(line)
+        if "error" in message:
+            self._on_line(masked(str(message["error"])))
+            raise self._failure(message)
+
+    def _failure(self, message: Mapping[str, Any]) -> ImageError:
+        number, _, instruction = self._step.removeprefix("Step ").partition(" : ")
+        said = masked(" ".join(str(message["error"]).split()))
+        if instruction.upper().startswith("FROM "):
+            return self._base_failure(instruction, said)
+        code = message.get("errorDetail", {}).get("code")
+        outcome = f"exit {code}" if code else said
+        return ImageError(
+            f"{self._host}: docker build of {shown(self._plan)} failed at step {number} ({instruction}), {outcome}; "
+            "the last lines are in host.out.log"
+        )
+
+    def _base_failure(self, instruction: str, said: str) -> ImageError:
+        image = image_of(instruction, dockerfile_text(self._plan), self._plan.build_args)
+        variable = variable_of(instruction)
+        remedy = f"set BUILD_ARGS: {{{variable}: …}}" if variable else f"change FROM in {shown(self._plan)}/Dockerfile"
+        return ImageError(
+            f"{self._host}: the base image {image} cannot be pulled ({said}); {remedy} to one that this host has or reaches"
+        )
+
+
+def _watch(stream: CancellableStream[bytes], cancelled: Cancel | None, handle: Callable[[Mapping[str, Any]], None]) -> None:
+    """Hand each message over; a cancel, or an exception on the way, ends the engine's work too."""
+    ended: list[bool] = []
+
+    def cancel() -> None:
+        ended.append(True)
+        stream.close()
+
+    if cancelled is not None:
+        cancelled(cancel)
+    try:
+        for message in messages(stream):
+            handle(message)
+    finally:
+        stream.close()
+    if ended:
+        raise Interrupted("the image was not finished")
+
+
+def _build_args(plan: ImagePlan, pip_source: str | None) -> dict[str, str]:
+    """The settings of pip as far as the Dockerfile declares them, and all of BUILD_ARGS."""
+    declared = declared_args(dockerfile_text(plan))
+    settings = {name: os.environ[name] for name in PIP_ARGS if name in os.environ}
+    if pip_source:
+        settings["PIP_INDEX_URL"] = pip_source
+    return {**{name: value for name, value in settings.items() if name in declared}, **plan.build_args}
