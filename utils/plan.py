@@ -83,6 +83,7 @@ class RunPlan:
     clear_caches: bool = False
     case_timeout: float = 24 * 3600.0
     monitor_interval: float = 0.5
+    log_calls: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     host_config: Mapping[str, Any] = field(default_factory=dict)
     overrides: tuple[str, ...] = ()

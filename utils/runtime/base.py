@@ -15,7 +15,9 @@ OnLine = Callable[[str], None]
 class Place(Protocol):
     """Where one case runs: a container, or this machine's own Python. It is gone when its context ends, on every path."""
 
-    description: str
+    @property
+    def description(self) -> str:
+        """How messages name this place."""
 
     def run(self, argv: Sequence[str], *, timeout: float, on_line: OnLine, cancelled: Cancel | None = None) -> int:
         """Run a command of the guest's in FLAGPERF_PATH, its output line by line to `on_line`, and return its exit status.

@@ -1,0 +1,28 @@
+#!/usr/bin/env python3
+"""Accelmark's host entry: run (the default), check, list, report, clean. See `python3 run.py --help`."""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+PACKAGES = ("yaml", "pydantic", "paramiko", "docker", "loguru", "rich", "jinja2", "plotly", "numpy", "psutil")
+ENVIRONMENT = Path(__file__).resolve().parent / ".venv" / "bin" / "python"
+
+
+def use_environment() -> None:
+    """Go on with the Python that `make setup` prepared when this one lacks what is needed, as under plain `sudo python3`."""
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if sys.version_info >= (3, 10) and not missing:
+        return
+    if ENVIRONMENT.exists() and Path(sys.prefix).resolve() != ENVIRONMENT.parent.parent:
+        os.execv(str(ENVIRONMENT), [str(ENVIRONMENT), *sys.argv])  # noqa: S606
+    why = "lacks " + ", ".join(missing) if missing else "is older than Python 3.10"
+    sys.exit("run.py: {} {}; run 'make setup' once, it makes the virtual environment .venv".format(sys.executable, why))
+
+
+if __name__ == "__main__":
+    use_environment()
+    from utils.cli import main
+
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,150 @@
+"""Looks before anything starts: what would happen on each host, what is missing there, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from tools.errors import AccelmarkError, ConfigError, HostError
+from utils.connection import connect
+
+if TYPE_CHECKING:
+    from utils.connection.base import Connection
+    from utils.plan import HostTarget, RunPlan
+    from utils.planning import Planned
+
+OK, NOTE, PROBLEM = "ok", "note", "problem"
+STYLES = {OK: "green", NOTE: "yellow", PROBLEM: "bold red"}
+SECONDS = 60.0
+ROOM_BYTES = 5e9
+"""An image with torch and an engine takes some 2 GB, building it twice that."""
+
+PROBE = """
+import json, os, shutil, sys
+import importlib.util
+asked = json.load(sys.stdin)
+def nearest(path):
+    while not os.path.exists(path):
+        path = os.path.dirname(path) or "/"
+    return path
+room = {path: shutil.disk_usage(nearest(path)).free for path in asked["room"]}
+print(json.dumps({
+    "python": list(sys.version_info[:3]),
+    "root": os.getuid() == 0,
+    "data": {path: os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK) for path in asked["data"]},
+    "writable": {path: os.access(nearest(path), os.W_OK) for path in asked["room"]},
+    "room": room,
+    "modules": [name for name in asked["modules"] if importlib.util.find_spec(name) is None],
+}))
+"""
+"""Runs with the host's own python3 (3.6 or newer): what is there, without changing anything."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. `level` is ok, note or problem; a problem's message says what to do."""
+
+    level: str
+    where: str
+    message: str
+    exit_code: int = 1
+
+
+def check(planned: Planned) -> list[Finding]:
+    """Everything there is to say about a plan; hosts are asked at the same time, and nothing is changed on them."""
+    plan = planned.plan
+    findings = [Finding(PROBLEM, "config", problem, ConfigError.exit_code) for problem in planned.problems]
+    findings += [Finding(NOTE, "config", message) for level, message in planned.remarks if level == "WARNING"]
+    if not planned.problems:
+        names = ", ".join(case.name for case in plan.cases)
+        findings.append(Finding(OK, "config", f"{plan.config_file}: {len(plan.cases)} case(s): {names}; vendor {plan.vendor}"))
+    with ThreadPoolExecutor(max_workers=len(plan.hosts)) as pool:
+        for found in pool.map(lambda host: list(_check_host(plan, host)), plan.hosts):
+            findings += found
+    return findings
+
+
+def exit_code(findings: list[Finding]) -> int:
+    """0 without a problem; 2 when the configuration has one, 3 when a host does, else 1."""
+    codes = {finding.exit_code for finding in findings if finding.level == PROBLEM}
+    return next((code for code in (ConfigError.exit_code, HostError.exit_code, 1) if code in codes), 0)
+
+
+def print_findings(findings: list[Finding], console: Console) -> None:
+    """A line each, problems last as they are what the user must act on."""
+    for finding in sorted(findings, key=lambda one: one.level == PROBLEM):
+        head = Text(f"{finding.level:>8} ", STYLES[finding.level])
+        console.print(head + Text(f"{finding.where}: ", "dim") + Text(finding.message), soft_wrap=True)
+    count = sum(finding.level == PROBLEM for finding in findings)
+    if count:
+        console.print(Text(f"\n{count} problem(s); nothing was started", "bold red"))
+    else:
+        console.print(Text("\nready: python3 run.py", "bold green"))
+
+
+def _check_host(plan: RunPlan, host: HostTarget) -> Iterator[Finding]:
+    try:
+        with connect(host) as connection:
+            how = f"SSH, port {host.port}" if host.ssh else "this machine, directly"
+            yield Finding(OK, host.host, f"reached ({how}); cases run as {plan.runtime}")
+            yield from _check_machine(plan, connection)
+            if plan.runtime == "docker":
+                yield from _check_docker(plan, connection)
+    except AccelmarkError as error:
+        yield Finding(PROBLEM, host.host, str(error), error.exit_code)
+
+
+def _check_machine(plan: RunPlan, connection: Connection) -> Iterator[Finding]:
+    modules = ["torch", "yaml", "loguru", "numpy"] if plan.runtime == "process" else []
+    data = sorted({case.data_directory for case in plan.cases if case.data_directory})
+    asked = {"data": data, "room": [plan.code_path], "modules": modules}
+    done = connection.run([connection.python, "-c", PROBE], timeout=SECONDS, stdin=json.dumps(asked).encode())
+    if done.status != 0:
+        why = (done.stderr.strip().splitlines() or [f"exit {done.status}"])[-1]
+        yield Finding(PROBLEM, connection.host, f"{connection.python} does not run there ({why}); install Python 3.8 or newer")
+        return
+    answer = json.loads(done.stdout.splitlines()[-1])
+    for path, there in answer["data"].items():
+        if there:
+            yield Finding(OK, connection.host, f"data directory {path}")
+        else:
+            cases = ", ".join(case.name for case in plan.cases if case.data_directory == path)
+            yield Finding(PROBLEM, connection.host, f"data directory {path} ({cases}) is missing or unreadable; correct CASES", 2)
+    for path, free in answer["room"].items():
+        if not answer["writable"][path]:
+            yield Finding(PROBLEM, connection.host, f"{path} cannot be written; choose another FLAGPERF_PATH, or use sudo")
+        level = OK if free >= ROOM_BYTES else NOTE
+        yield Finding(
+            level, connection.host, f"{free / 1e9:.0f} GB free for {path}" + ("" if level == OK else "; that is little")
+        )
+    if answer["modules"]:
+        missing = ", ".join(answer["modules"])
+        yield Finding(
+            PROBLEM, connection.host, f"{connection.python} has no {missing}; run 'make setup', or take RUNTIME: docker"
+        )
+    if plan.clear_caches and not answer["root"]:
+        yield Finding(NOTE, connection.host, "CLEAR_CACHES needs root there: the page cache will not be dropped")
+
+
+def _check_docker(plan: RunPlan, connection: Connection) -> Iterator[Finding]:
+    from docker.errors import ImageNotFound  # noqa: PLC0415 - a check without Docker needs no SDK
+
+    from utils.runtime.image_context import image_tag  # noqa: PLC0415
+
+    client = connection.docker()
+    version = client.version()
+    yield Finding(OK, connection.host, f"Docker {version.get('Version', '?')} answers")
+    for image in {case.image.framework: case.image for case in plan.cases}.values():
+        tag = image_tag(image)
+        try:
+            client.images.get(tag)
+            yield Finding(OK, connection.host, f"image {tag} is there")
+        except ImageNotFound:
+            how = f"pulled from {image.registry}" if image.source == "pull" else "built"
+            yield Finding(NOTE, connection.host, f"image {tag} is not there yet: it will be {how}, which takes minutes")

@@ -1,0 +1,158 @@
+"""What the user sees while a run goes on: a bar per host in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+from tools.contract import STEPS, Progress
+
+PLAIN_SECONDS = 10.0
+"""In plain lines, a step that goes on says how far it is this often."""
+
+STEP_NAMES = dict(STEPS)
+
+
+class Display(Protocol):
+    """Told by the hosts' threads what goes on; all methods may be called from any of them."""
+
+    def start_case(self, host: str, case: str, number: int, total: int) -> None:
+        """A host begins its `number`-th of `total` cases."""
+
+    def phase(self, host: str, text: str) -> None:
+        """A host does something else now: connecting, image, packages …"""
+
+    def progress(self, host: str, progress: Progress) -> None:
+        """The guest says how far it is in one of the seven steps."""
+
+    def end_case(self, host: str, case: str, status: str, seconds: float) -> None:
+        """A case is over."""
+
+    def message(self, text: str) -> None:
+        """Something the user should read now."""
+
+
+@dataclass
+class _Line:
+    """What is known of one host."""
+
+    case: str = ""
+    place: str = ""
+    text: str = ""
+    said: float = 0.0
+
+
+class PlainDisplay(AbstractContextManager["PlainDisplay"]):
+    """A line per event, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._lock = threading.Lock()
+        self._hosts: dict[str, _Line] = {}
+
+    def __exit__(self, *unused: object) -> None:
+        """Nothing is left to be closed."""
+
+    def start_case(self, host: str, case: str, number: int, total: int) -> None:
+        """See Display."""
+        self._hosts[host] = _Line(case, f"{number}/{total}")
+
+    def phase(self, host: str, text: str) -> None:
+        """See Display."""
+        line = self._hosts.setdefault(host, _Line())
+        if line.text != text:
+            line.text, line.said = text, time.monotonic()
+            self.message(f"{host}  {line.place} {line.case}: {text}" if line.case else f"{host}  {text}")
+
+    def progress(self, host: str, progress: Progress) -> None:
+        """See Display."""
+        self.phase(host, step_title(progress))
+        line = self._hosts[host]
+        if progress.done and time.monotonic() - line.said >= PLAIN_SECONDS:
+            line.said = time.monotonic()
+            self.message(f"{host}  {line.place} {line.case}: {line.text}, {how_far(progress)}")
+
+    def end_case(self, host: str, case: str, status: str, seconds: float) -> None:
+        """See Display."""
+        self.message(f"{host}  {self._hosts[host].place} {case}: {status} after {seconds:.0f} s")
+
+    def message(self, text: str) -> None:
+        """See Display."""
+        with self._lock:
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+class BarDisplay(AbstractContextManager["BarDisplay"]):
+    """A bar per host in the terminal. It redraws twice a second only: a guest on the same machine needs the cores."""
+
+    def __init__(self, console: Console, hosts: tuple[str, ...]) -> None:
+        self._bars = Bars(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[far]}"),
+            TimeElapsedColumn(),
+            console=console,
+            refresh_per_second=2,
+            transient=True,
+        )
+        self._tasks: dict[str, TaskID] = {host: self._bars.add_task(escape(host), total=None, far="") for host in hosts}
+        self._hosts: dict[str, _Line] = {host: _Line() for host in hosts}
+
+    def __enter__(self) -> BarDisplay:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self._bars.stop()
+
+    def start_case(self, host: str, case: str, number: int, total: int) -> None:
+        """See Display."""
+        self._hosts[host] = _Line(case, f"{number}/{total}")
+        self._bars.reset(self._tasks[host], total=None, far="")
+
+    def phase(self, host: str, text: str) -> None:
+        """See Display."""
+        line = self._hosts[host]
+        line.text = text
+        parts = (f"[bold]{escape(host)}[/]", f"{line.place} {escape(line.case)}".strip(), escape(text[:60]))
+        self._bars.update(self._tasks[host], description=" · ".join(filter(None, parts)), total=None, far="")
+
+    def progress(self, host: str, progress: Progress) -> None:
+        """See Display."""
+        if self._hosts[host].text != step_title(progress):
+            self.phase(host, step_title(progress))
+        if progress.done:
+            self._bars.update(self._tasks[host], total=progress.total, completed=progress.done, far=how_far(progress))
+
+    def end_case(self, host: str, case: str, status: str, seconds: float) -> None:
+        """See Display."""
+        self.message(f"{host} · {self._hosts[host].place} {case}: {status} after {seconds:.0f} s")
+
+    def message(self, text: str) -> None:
+        """See Display."""
+        self._bars.console.print(text, markup=False, highlight=False)
+
+
+def make_display(console: Console, hosts: tuple[str, ...]) -> BarDisplay | PlainDisplay:
+    """Bars where somebody looks, lines where nobody does."""
+    return BarDisplay(console, hosts) if console.is_terminal else PlainDisplay(console)
+
+
+def step_title(progress: Progress) -> str:
+    """`step c of a-g, framework validation`."""
+    return f"step {progress.step} of a-g, {STEP_NAMES.get(progress.step, '?')}"
+
+
+def how_far(progress: Progress) -> str:
+    """`1,200 of 6,750 batches`, or without the total where it is unknown."""
+    total = f" of {progress.total:,}" if progress.total else ""
+    return f"{progress.done:,}{total} {progress.unit}"

@@ -1,0 +1,240 @@
+"""From host.yaml and the command line to a plan: everything that can be known without touching a host, with all complaints."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tools.config_manager import HOST_KEYS, nearest, parse_setting, resolve
+from tools.errors import ConfigError
+from utils.host_config import SAFE_NAME, HostConfig, LoadedConfig, load_host_config
+from utils.plan import CasePlan, HostTarget, ImagePlan, RunPlan
+from utils.runtime.image_context import check_plan
+from utils.runtime.options import parse_options
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for: host.yaml, the cases and the vendor it narrows to, its `--set KEY=VALUE` pairs."""
+
+    config: Path
+    cases: tuple[str, ...] = ()
+    vendor: str | None = None
+    settings: tuple[str, ...] = ()
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """The part of the command line that changed something, as typed."""
+        vendor = (f"--vendor {self.vendor}",) if self.vendor else ()
+        return (*(f"--case {case}" for case in self.cases), *vendor, *(f"--set {setting}" for setting in self.settings))
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan, what is wrong with it, and what a reader should know (level, message)."""
+
+    plan: RunPlan
+    problems: tuple[str, ...]
+    remarks: tuple[tuple[str, str], ...]
+
+
+def plan_run(request: Request, checkout: Path) -> RunPlan:
+    """The plan of a run. Raises ConfigError with every problem, a line each; NoCaseError when there is no case."""
+    planned = examine(request, checkout)
+    if planned.problems:
+        raise ConfigError("\n".join(planned.problems))
+    return planned.plan
+
+
+def examine(request: Request, checkout: Path) -> Planned:
+    """The plan with its problems. Raises ConfigError only where host.yaml itself cannot be used, NoCaseError without a case."""
+    loaded, case_settings = _load(request)
+    config = loaded.config
+    code_path = str(PurePosixPath(os.path.normpath(checkout / config.FLAGPERF_PATH)))
+    problems: list[str] = []
+    remarks: list[tuple[str, str]] = []
+    try:
+        parse_options(config.ACCE_CONTAINER_OPT or "", config.SHM_SIZE)
+    except ConfigError as error:
+        problems.append(f"{loaded.where('ACCE_CONTAINER_OPT')}: {error}")
+    cases = []
+    for name, data in config.CASES.items():
+        if not _wanted(name, request.cases):
+            continue
+        try:
+            cases.append(_case(name, data, loaded, checkout, code_path, case_settings, remarks))
+        except ConfigError as error:
+            problems.append(_located(str(error), loaded))
+    _check_wanted(request.cases, config, loaded)
+    return Planned(_run_plan(request, loaded, checkout, code_path, cases), tuple(dict.fromkeys(problems)), tuple(remarks))
+
+
+def _load(request: Request) -> tuple[LoadedConfig, tuple[str, ...]]:
+    """host.yaml with its part of the settings (capitals), and the settings that are the cases'."""
+    overrides: dict[str, tuple[Any, str]] = {}
+    case_settings = []
+    for setting in request.settings:
+        key, value = parse_setting(setting)
+        if key in HOST_KEYS:
+            overrides[key] = (value, "--set")
+        elif key.isupper():
+            raise ConfigError(f"--set {key}: unknown key of host.yaml{nearest(key, HOST_KEYS)}")
+        else:
+            case_settings.append(setting)
+    if request.vendor:
+        overrides["VENDOR"] = (request.vendor, "--vendor")
+    return load_host_config(request.config, overrides), tuple(case_settings)
+
+
+def _located(message: str, loaded: LoadedConfig) -> str:
+    """Name the line of host.yaml that a complaint is about, where the complaint names no place itself."""
+    if message.startswith(("configs/", "--")):
+        return message
+    key = {"unknown vendor": "VENDOR", "BUILD_ARGS": "BUILD_ARGS"}.get(re.split(r"[:']", message)[0].strip(), "CASES")
+    return f"{loaded.where(key)}: {message}"
+
+
+def _wanted(name: str, cases: Sequence[str]) -> bool:
+    return not cases or any(name == case or name.partition(":")[0] == case for case in cases)
+
+
+def _check_wanted(cases: Sequence[str], config: HostConfig, loaded: LoadedConfig) -> None:
+    for case in cases:
+        if not any(_wanted(name, [case]) for name in config.CASES):
+            known = [part for name in config.CASES for part in (name, name.split(":")[0])]
+            raise ConfigError(f"--case {case}: not in CASES of {loaded.path}{nearest(case, known)}; add it there")
+
+
+def _case(
+    name: str,
+    data: str,
+    loaded: LoadedConfig,
+    checkout: Path,
+    code_path: str,
+    settings: tuple[str, ...],
+    remarks: list[tuple[str, str]],
+) -> CasePlan:
+    case, framework = _split(name)
+    config = loaded.config
+    vendor = config.VENDOR
+    _check_folder(checkout / "configs", case, "case")
+    _check_folder(checkout / "benchmarks" / case, framework.split("_")[0], f"framework of case {case}", "__init__.py")
+    _check_folder(checkout / "docker_images", vendor, "vendor")
+    image = ImagePlan(
+        vendor,
+        framework,
+        checkout / "docker_images" / vendor / framework,
+        config.IMAGE_SOURCE,
+        config.IMAGE_REGISTRY,
+        config.BUILD_ARGS,
+    )
+    if config.RUNTIME == "docker":
+        check_plan(image)
+    context = {"perf_dir": code_path, "data_dir": data, "vendor": vendor, "case": case, "framework": framework.split("_")[0]}
+    resolved = resolve(checkout, case, vendor, settings, context)
+    remarks.extend((level, f"{name}: {message}") for level, message in resolved.remarks)
+    if resolved.values["compiler"] is not None:
+        _check_engine(checkout, vendor, resolved.values["compiler"], resolved.origins["compiler"])
+    builtin = data in resolved.values["builtin_data"]
+    directory = None if builtin else str(PurePosixPath(code_path) / data)
+    shown = data if builtin else str(directory)
+    return CasePlan(case, framework, vendor, shown, directory, image, settings, resolved.as_report())
+
+
+def _split(name: str) -> tuple[str, str]:
+    """FlagPerf's `<case>:<framework>[:ignored…]`."""
+    parts = name.split(":")
+    if len(parts) < 2 or not all(SAFE_NAME.fullmatch(part) for part in parts[:2]):
+        raise ConfigError(f"CASES: '{name}' is not '<case>:<framework>', as in 'digits:pytorch_2.13'")
+    return parts[0], parts[1]
+
+
+def _check_folder(parent: Path, name: str, what: str, marker: str = "") -> None:
+    if not (parent / name / marker).exists():
+        known = (
+            sorted(path.name for path in parent.iterdir() if path.is_dir() and (path / marker).exists())
+            if parent.is_dir()
+            else []
+        )
+        known = [one for one in known if not one.startswith(("_", "."))]
+        raise ConfigError(f"unknown {what} '{name}'{nearest(name, known)}; there is: {', '.join(known) or 'none'}")
+
+
+def _check_engine(checkout: Path, vendor: str, compiler: str, where: str) -> None:
+    folder = checkout / "inference_engine" / vendor
+    if not (folder / f"{compiler}.py").exists() and not (folder / compiler / "__init__.py").exists():
+        known = sorted(path.stem for path in folder.glob("[!_]*.py"))
+        hint = f"{nearest(compiler, known)}; vendor {vendor} has: {', '.join(known) or 'none'}"
+        raise ConfigError(f"{where}: compiler '{compiler}': inference_engine/{vendor}/{compiler}.py does not exist{hint}")
+
+
+def _run_plan(request: Request, loaded: LoadedConfig, checkout: Path, code_path: str, cases: Sequence[CasePlan]) -> RunPlan:
+    config = loaded.config
+    log_path = Path(config.FLAGPERF_LOG_PATH).expanduser()
+    return RunPlan(
+        run_id=f"run{dt.datetime.now():%Y%m%d%H%M%S}",  # noqa: DTZ005 - FlagPerf's name has the local time
+        config_file=request.config,
+        checkout=checkout,
+        code_path=code_path,
+        results=log_path if log_path.is_absolute() else checkout / log_path,
+        log_path=config.FLAGPERF_LOG_PATH,
+        vendor=config.VENDOR,
+        runtime=config.RUNTIME,
+        hosts=tuple(_target(config, host, rank) for rank, host in enumerate(config.HOSTS)),
+        cases=tuple(cases),
+        log_level=config.FLAGPERF_LOG_LEVEL,
+        log_calls=config.LOG_CALL_INFORMATION,
+        container_options=config.ACCE_CONTAINER_OPT or "",
+        shm_size=config.SHM_SIZE,
+        pip_source=config.PIP_SOURCE,
+        clear_caches=config.CLEAR_CACHES,
+        case_timeout=config.CASE_TIMEOUT,
+        monitor_interval=config.MONITOR_INTERVAL,
+        environment=_environment(config),
+        host_config=loaded.as_report(),
+        overrides=request.overrides,
+    )
+
+
+def _target(config: HostConfig, host: str, rank: int) -> HostTarget:
+    ssh = config.CONNECTION == "ssh" or (config.CONNECTION == "auto" and not is_loopback(host))
+    return HostTarget(
+        host=host,
+        rank=rank,
+        ssh=ssh,
+        port=config.SSH_PORT,
+        user=config.SSH_USER,
+        key=config.SSH_KEY,
+        known_hosts=config.SSH_KNOWN_HOSTS,
+        trust_first_use=config.SSH_TRUST_FIRST_USE,
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name means this machine without asking anybody: localhost, 127.0.0.0/8, ::1."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() in {"localhost", "localhost.localdomain", "ip6-localhost"}
+
+
+def _environment(config: HostConfig) -> dict[str, str]:
+    """What every guest of the run gets; RANK is added per host."""
+    environment = {
+        "MASTER_ADDR": config.HOSTS[0],
+        "MASTER_PORT": str(config.MASTER_PORT),
+        "WORLD_SIZE": str(len(config.HOSTS)),
+        "HOSTS": ",".join(config.HOSTS),
+    }
+    if config.HOSTS_PORTS:
+        environment["HOSTS_PORTS"] = ",".join(map(str, config.HOSTS_PORTS))
+    visible = config.ACCE_VISIBLE_DEVICE_ENV_NAME
+    if visible and visible in os.environ:
+        environment[visible] = os.environ[visible]
+    return environment
