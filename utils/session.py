@@ -210,13 +210,19 @@ class _Case:
 
     def _monitor_summaries(self, result: Result | None) -> tuple[MonitorSummary | None, MonitorSummary | None]:
         plan = self.session.plan
-        window = (measured_window(result) if result is not None else None) or (None, None)
-        folders = {plan.vendor: plan.checkout / "docker_images" / plan.vendor, "sys": plan.checkout / "utils"}
-        logs = {name: self.local / f"{name}_monitor.log" for name in folders}
-        vendor, system = (
-            summarise(folder, name, logs[name], *window) if logs[name].is_file() else None for name, folder in folders.items()
-        )
-        return vendor, system
+        window = measured_window(result) if result is not None else None
+        vendor_folder = plan.checkout / "docker_images" / plan.vendor
+        vendor = _summary(vendor_folder, plan.vendor, self.local, window)
+        return vendor, _summary(plan.checkout / "utils", "sys", self.local, window)
+
+
+def _summary(folder: Path, name: str, log_dir: Path, window: tuple[float, float] | None) -> MonitorSummary | None:
+    """What a monitor saw while it was measured; of the whole case where that was too short for a reading."""
+    log = log_dir / f"{name}_monitor.log"
+    if not log.is_file():
+        return None
+    measured = summarise(folder, name, log, *window) if window else None
+    return measured if measured and measured.readings else summarise(folder, name, log)
 
 
 def guest_folder(plan: RunPlan) -> str:

@@ -1,4 +1,5 @@
 """Fixtures of the integration tests: real engines and real hosts."""
 
 from docker_fixtures import *  # noqa: F403
+from run_fixtures import *  # noqa: F403
 from ssh_fixtures import *  # noqa: F403

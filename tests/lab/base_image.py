@@ -47,6 +47,8 @@ def fill(archive):
         add_package(archive, python, name)
     for name in ("python3", "python", python.name):
         link(archive, f"usr/local/bin/{name}", str(python))
+        if name != python.name:  # a virtual environment mounted into a container looks for these
+            link(archive, f"{at(python.parent)}/{name}", python.name)
     tools = {name: Path(found).resolve() for name in TOOLS if (found := shutil.which(name))}
     for name, tool in tools.items():
         archive.add(tool, arcname=f"usr/bin/{name}")

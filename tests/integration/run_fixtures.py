@@ -1,0 +1,113 @@
+"""A copy of this project to run run.py in, so that a test can change any of its files; real hosts, engines and guests."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from utils.connection.sync import code_files
+
+CHECKOUT = Path(__file__).parents[2]
+QUICK = {"repeat": 1, "warmup": 1}
+"""Settings that make a case as short as it gets."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What one call of run.py came to."""
+
+    status: int
+    output: str
+    report: dict[str, Any] | None
+
+    def case(self, name: str = "digits", host: str | None = None) -> dict[str, Any]:
+        assert self.report is not None, self.output
+        return next(case for case in self.report["cases"] if case["case"] == name and host in (None, case["host"]))
+
+
+@dataclass
+class Project:
+    """A copy of the checkout below `folder`."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "result"
+
+    @property
+    def data(self) -> Path:
+        """A data directory for cases that only want one to be there."""
+        folder = self.folder / "data"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def host_yaml(self, **keys: Any) -> Path:
+        """host.yaml for one quick case on this machine, with `keys` laid over it; a key that is ... is left out."""
+        values = {"VENDOR": "cpu", "HOSTS": ["127.0.0.1"], "CASES": {"digits:pytorch_2.13": "embedded"}, "RUNTIME": "process"}
+        values.update(keys)
+        kept = {key: value for key, value in values.items() if value is not ...}
+        return self.write("configs/host.yaml", yaml.safe_dump(kept, sort_keys=False))
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "run.py", *arguments],
+            cwd=self.folder,
+            env={**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1", **self.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *arguments: str, timeout: float = 300) -> Finished:
+        return self.finish(self.start(*arguments), timeout)
+
+    def finish(self, process: subprocess.Popen[str], timeout: float = 300) -> Finished:
+        try:
+            output, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)
+            pytest.fail(f"run.py did not end in {timeout} s: {process.communicate(timeout=60)[0]}")
+        return Finished(process.returncode, output, self.latest_report())
+
+    def latest_report(self) -> dict[str, Any] | None:
+        path = self.results / "latest" / "report.json"
+        return json.loads(path.read_text()) if path.exists() else None
+
+
+def copy_project(folder: Path) -> Project:
+    for name in [*code_files(CHECKOUT), "run.py"]:
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(CHECKOUT / name, target)
+    for name in ("onnxs", "result"):
+        (folder / name).mkdir()
+    return Project(folder)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return copy_project(tmp_path / "project")
+
+
+def quick(**more: Any) -> list[str]:
+    """`--set` arguments for QUICK and more."""
+    return [word for key, value in {**QUICK, **more}.items() for word in ("--set", f"{key}={json.dumps(value)}")]

@@ -1,0 +1,65 @@
+"""Cases and engines that take milliseconds and fail as a test wants them to; they need no torch."""
+
+import textwrap
+
+CASE = '''
+from tools.measure import measure
+
+class Rows(list):
+    """Stands in for a tensor."""
+    def __init__(self, count=4):
+        super().__init__(range(count))
+        self.shape = (count,)
+    def cpu(self):
+        return self
+
+class Batch:
+    items = size = 4
+    expected_outputs = 1
+    rows = Rows()
+
+def build_dataloader(config):
+    return [Batch()] * 70
+
+def create_model(config):
+    return lambda inputs: (inputs, 0.0)
+
+def evaluator(outputs, batch):
+    return batch.items
+
+def forward(sut, batch, config):
+    return sut([batch.rows])
+
+def model_forward(model, dataloader, evaluator, config):
+    return measure(model, dataloader, forward, evaluator, config, "validation")
+
+def export_model(model, config):
+    return None
+
+def engine_forward(engine, dataloader, evaluator, config):
+    return measure(engine, dataloader, forward, evaluator, config, "inference")
+'''
+CONFIG = "batch_size: 4\nflops: 20\ncompiler: {}\nrepeat: 1\nwarmup: 1\n"
+ENGINE = """
+class InferModel:
+    def __init__(self, config, onnx_path, model):
+        {compile}
+
+    def __call__(self, inputs):
+        {call}
+
+    def describe(self):
+        return {{"engine": "toy 1.0", "device": "none", "precision": "fp32"}}
+"""
+
+
+def add_case(project, name, compiler="toy", code="", vendor="cpu", **engine):
+    """Write the case `name`, `code` after its six functions, and its engine; return its entry in CASES.
+
+    The engine's `compile` and `call` are the bodies of __init__ and __call__.
+    """
+    project.write(f"configs/{name}/configurations.yaml", CONFIG.format(compiler))
+    project.write(f"benchmarks/{name}/pytorch/__init__.py", CASE + textwrap.dedent(code))
+    text = ENGINE.format(**{"compile": "pass", "call": "return inputs, 0.0", **engine})
+    project.write(f"inference_engine/{vendor}/{compiler}.py", text)
+    return {f"{name}:pytorch_2.13": str(project.data)}
