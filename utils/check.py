@@ -13,6 +13,7 @@ from rich.text import Text
 
 from tools.errors import AccelmarkError, ConfigError, HostError
 from utils.connection import connect
+from utils.needs import needs
 
 if TYPE_CHECKING:
     from utils.connection.base import Connection
@@ -33,11 +34,13 @@ def nearest(path):
     while not os.path.exists(path):
         path = os.path.dirname(path) or "/"
     return path
+def there(path, is_folder):
+    return os.access(path, os.R_OK) and (not is_folder or os.path.isdir(path) and os.access(path, os.X_OK))
 room = {path: shutil.disk_usage(nearest(path)).free for path in asked["room"]}
 print(json.dumps({
     "python": list(sys.version_info[:3]),
     "root": os.getuid() == 0,
-    "data": {path: os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK) for path in asked["data"]},
+    "there": {path: there(path, is_folder) for path, is_folder in asked["needs"].items()},
     "writable": {path: os.access(nearest(path), os.W_OK) for path in asked["room"]},
     "room": room,
     "modules": [name for name in asked["modules"] if importlib.util.find_spec(name) is None],
@@ -102,20 +105,19 @@ def _check_host(plan: RunPlan, host: HostTarget) -> Iterator[Finding]:
 
 def _check_machine(plan: RunPlan, connection: Connection) -> Iterator[Finding]:
     modules = ["torch", "yaml", "loguru", "numpy"] if plan.runtime == "process" else []
-    data = sorted({case.data_directory for case in plan.cases if case.data_directory})
-    asked = {"data": data, "room": [plan.code_path], "modules": modules}
+    needed = [need for case in plan.cases for need in needs(plan, case)]
+    asked = {"needs": {need.path: need.is_folder for need in needed}, "room": [plan.code_path], "modules": modules}
     done = connection.run([connection.python, "-c", PROBE], timeout=SECONDS, stdin=json.dumps(asked).encode())
     if done.status != 0:
         why = (done.stderr.strip().splitlines() or [f"exit {done.status}"])[-1]
         yield Finding(PROBLEM, connection.host, f"{connection.python} does not run there ({why}); install Python 3.8 or newer")
         return
     answer = json.loads(done.stdout.splitlines()[-1])
-    for path, there in answer["data"].items():
-        if there:
-            yield Finding(OK, connection.host, f"data directory {path}")
+    for need in needed:
+        if answer["there"][need.path]:
+            yield Finding(OK, connection.host, need.title)
         else:
-            cases = ", ".join(case.name for case in plan.cases if case.data_directory == path)
-            yield Finding(PROBLEM, connection.host, f"data directory {path} ({cases}) is missing or unreadable; correct CASES", 2)
+            yield Finding(PROBLEM, connection.host, need.complaint, ConfigError.exit_code)
     for path, free in answer["room"].items():
         if not answer["writable"][path]:
             yield Finding(PROBLEM, connection.host, f"{path} cannot be written; choose another FLAGPERF_PATH, or use sudo")

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from loguru import logger
 
 from tools.contract import RESULT_FILE, Reason, Result, progress_from_line, result_from_json
-from tools.errors import AccelmarkError, CaseCrash, CommandError, Interrupted
+from tools.errors import AccelmarkError, CaseCrash, CommandError, ConfigError, Interrupted
 from utils.monitoring.log import summarise
 from utils.monitoring.supervise import monitors
+from utils.needs import needs
 from utils.report.build import case_report, checked, failed_case
 from utils.report.metrics import measured_window
 from utils.runtime.prepare import prepare
@@ -76,6 +77,7 @@ class _Case:
         """Prepare, run and collect. Raises AccelmarkError for what went wrong; what the guest wrote is collected even then."""
         session, plan = self.session, self.session.plan
         self.local.mkdir(parents=True, exist_ok=True)
+        self._require()
         with ExitStack() as stack:
             stack.callback(self._collect)
             place = stack.enter_context(self._place())
@@ -125,6 +127,14 @@ class _Case:
         self.session.cancellation.check()
         logger.info("{} on {}: {}", self.case.name, self.session.host.host, text)
         self.session.display.phase(self.session.host.host, text)
+
+    def _require(self) -> None:
+        """Raises ConfigError where something is missing that the plan names, before an image is built for it."""
+        connection = self.session.connection
+        for need in needs(self.session.plan, self.case):
+            test = ["test", "-d" if need.is_folder else "-r", need.path]
+            if connection.run(test, timeout=QUICK_SECONDS).status != 0:
+                raise ConfigError(f"{connection.host}: {need.complaint}")
 
     def _place(self) -> Place:
         session, plan = self.session, self.session.plan
