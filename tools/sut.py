@@ -27,7 +27,7 @@ class TimedSUT:
     def __call__(self, inputs: Sequence[Any]) -> List[Any]:
         """Run one query: CPU tensors in, a list of CPU tensors out.
 
-        Raises CaseCrash when the engine returns something else than `(tensors, foo_time)`.
+        Raises CaseCrash when the engine returns something else than `(tensors, foo_time)`, or a foo_time that cannot be.
         """
         clock, engine = self._clock, self._engine
         began = clock()
@@ -40,6 +40,8 @@ class TimedSUT:
         self.ended_ns = ended = clock()
         latency = ended - began
         if foo_seconds:
+            if not 0.0 < foo_seconds * 1e9 <= latency:
+                raise CaseCrash("the engine says {} s of a query of {} s were foo_time".format(foo_seconds, latency / 1e9))
             self.foo_seconds += foo_seconds
             latency -= int(foo_seconds * 1e9)
         self.core_ns += latency

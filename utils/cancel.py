@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from loguru import logger
 
-from tools.errors import Interrupted
+from tools.errors import AccelmarkError, Interrupted
 
 
 class Cancellation:
@@ -38,6 +38,10 @@ class Cancellation:
         """Raises Interrupted after a cancel."""
         if self._requested:
             raise Interrupted("interrupted by the user")
+
+    def cause(self, error: AccelmarkError) -> AccelmarkError:
+        """What really ended the work: after a cancel, whatever broke off was interrupted."""
+        return Interrupted("interrupted by the user") if self._requested else error
 
 
 def _call(end: Callable[[], None]) -> None:

@@ -78,7 +78,8 @@ class _Run:
         except AccelmarkError as error:
             logger.error("{}: {}", host.host, error)
             self.display.message(f"{host.host}: {error}")
-            reports += [self._failed(case, host, error) for case in self.plan.cases[len(reports) :]]
+            cause = self.cancellations[host.host].cause(error)
+            reports += [self._failed(case, host, cause) for case in self.plan.cases[len(reports) :]]
         return reports
 
     def _case(self, session: Session, case: CasePlan) -> CaseReport:

@@ -18,6 +18,7 @@ from utils.report.build import write
 from utils.report.load import point_latest
 from utils.report.terminal import print_report
 from utils.session import give_to_caller
+from utils.text_log import appending
 
 if TYPE_CHECKING:
     from utils.plan import RunPlan
@@ -69,9 +70,12 @@ def _host_log(path: Path, plan: RunPlan) -> Iterator[None]:
     """The host's own log: a file at the level asked for; the terminal belongs to the display."""
     logger.remove()
     form = CALLER_FORMAT if plan.log_calls else LOG_FORMAT
-    sink = logger.add(path, level=plan.log_level, format=form, backtrace=False, diagnose=False)
-    logger.info("{} of {}: {}", plan.run_id, plan.config_file, ", ".join(case.name for case in plan.cases))
-    try:
-        yield
-    finally:
-        logger.remove(sink)
+    with appending(path) as append:
+        sink = logger.add(
+            lambda line: append(line.rstrip("\n")), level=plan.log_level, format=form, backtrace=False, diagnose=False
+        )
+        logger.info("{} of {}: {}", plan.run_id, plan.config_file, ", ".join(case.name for case in plan.cases))
+        try:
+            yield
+        finally:
+            logger.remove(sink)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from utils.needs import needs
 from utils.report.build import case_report, checked, failed_case
 from utils.report.metrics import measured_window
 from utils.runtime.prepare import prepare
+from utils.text_log import appending
 
 if TYPE_CHECKING:
     from utils.cancel import Cancellation
@@ -53,7 +55,7 @@ class Session:
             report = work.report(None)
         except AccelmarkError as error:
             logger.error("{} on {}: {}", case.name, self.host.host, error)
-            report = work.report(error)
+            report = work.report(self.cancellation.cause(error))
         self.display.end_case(self.host.host, case.name, report.status, time.monotonic() - began)
         return report
 
@@ -76,13 +78,12 @@ class _Case:
     def measure(self) -> None:
         """Prepare, run and collect. Raises AccelmarkError for what went wrong; what the guest wrote is collected even then."""
         session, plan = self.session, self.session.plan
-        self.local.mkdir(parents=True, exist_ok=True)
         self._require()
         with ExitStack() as stack:
+            output = stack.enter_context(self._output())
             stack.callback(self._collect)
             place = stack.enter_context(self._place())
             session.connection.run(["mkdir", "-p", self.remote], timeout=QUICK_SECONDS).check()
-            output = stack.enter_context((self.local / "stdout_err.out.log").open("a", encoding="utf-8", buffering=1))
 
             def line_seen(line: str) -> None:
                 progress = progress_from_line(line)
@@ -90,7 +91,7 @@ class _Case:
                     session.display.progress(session.host.host, progress)
                     return
                 self.last_lines.append(line)
-                output.write(line + "\n")
+                output(line)
 
             self._phase("packages")
             prepare(place, plan, self.case, line_seen, session.cancellation.register)
@@ -127,6 +128,16 @@ class _Case:
         self.session.cancellation.check()
         logger.info("{} on {}: {}", self.case.name, self.session.host.host, text)
         self.session.display.phase(self.session.host.host, text)
+
+    def _output(self) -> AbstractContextManager[Callable[[str], None]]:
+        """Where the guest's output goes line by line. Raises CaseCrash when there is no room even for its folder."""
+        try:
+            self.local.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CaseCrash(
+                f"{self.local} cannot be made: {error.strerror}; free some space, or set FLAGPERF_LOG_PATH"
+            ) from error
+        return appending(self.local / "stdout_err.out.log", self.notes.append)
 
     def _require(self) -> None:
         """Raises ConfigError where something is missing that the plan names, before an image is built for it."""

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import yaml
 
 from utils.connection.sync import code_files
 
+VENV = Path(sys.prefix)
 CHECKOUT = Path(__file__).parents[2]
 QUICK = {"repeat": 1, "warmup": 1}
 """Settings that make a case as short as it gets."""
@@ -41,6 +43,8 @@ class Project:
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    docker: dict[str, Any] = field(default_factory=dict)
+    """Keys of host.yaml with which cases run in a container."""
 
     @property
     def results(self) -> Path:
@@ -111,3 +115,19 @@ def project(tmp_path: Path) -> Project:
 def quick(**more: Any) -> list[str]:
     """`--set` arguments for QUICK and more."""
     return [word for key, value in {**QUICK, **more}.items() for word in ("--set", f"{key}={json.dumps(value)}")]
+
+
+@pytest.fixture
+def container_project(project: Project, base_tag: str, docker_client: Any) -> Iterator[Project]:
+    """A project for cases in a container on this machine, with framework `pytorch_here`: Python and packages are those of
+    this machine's virtual environment. Its images are removed afterwards."""
+    project.write("docker_images/cpu/pytorch_here/Dockerfile", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN echo built > /built\n")
+    project.docker = {
+        "RUNTIME": "docker",
+        "CONNECTION": "local",
+        "BUILD_ARGS": {"BASE_IMAGE": base_tag},
+        "ACCE_CONTAINER_OPT": f"-v {VENV}:{VENV}:ro -e PATH={VENV}/bin:/usr/bin:/bin -e OMP_NUM_THREADS=1",
+    }
+    yield project
+    for image in docker_client.images.list(filters={"label": "accelmark.framework=pytorch_here"}):
+        docker_client.images.remove(image.id, force=True)

@@ -53,13 +53,14 @@ class InferModel:
 """
 
 
-def add_case(project, name, compiler="toy", code="", vendor="cpu", **engine):
+def add_case(project, name, compiler="toy", code="", vendor="cpu", framework="pytorch_2.13", **engine):
     """Write the case `name`, `code` after its six functions, and its engine; return its entry in CASES.
 
     The engine's `compile` and `call` are the bodies of __init__ and __call__.
     """
     project.write(f"configs/{name}/configurations.yaml", CONFIG.format(compiler))
     project.write(f"benchmarks/{name}/pytorch/__init__.py", CASE + textwrap.dedent(code))
-    text = ENGINE.format(**{"compile": "pass", "call": "return inputs, 0.0", **engine})
+    bodies = {"compile": "pass", "call": "return inputs, 0.0", **engine}
+    text = ENGINE.format(**{name: body.replace("\n", "\n        ") for name, body in bodies.items()})
     project.write(f"inference_engine/{vendor}/{compiler}.py", text)
-    return {f"{name}:pytorch_2.13": str(project.data)}
+    return {f"{name}:{framework}": str(project.data)}

@@ -103,7 +103,9 @@ def test_all_that_is_wrong_is_said_at_once(config):
     assert len(str(caught.value).splitlines()) == 2
 
 
-@pytest.mark.parametrize("text", [HOST_YAML.split("CASES", maxsplit=1)[0] + "CASES: {}\n", HOST_YAML.split("CASES", maxsplit=1)[0] + "CASES:\n"])
+@pytest.mark.parametrize(
+    "text", [HOST_YAML.split("CASES", maxsplit=1)[0] + "CASES: {}\n", HOST_YAML.split("CASES", maxsplit=1)[0] + "CASES:\n"]
+)
 def test_no_case_is_an_outcome_of_its_own(config, text):
     with pytest.raises(NoCaseError):
         plan_run(request(config(text)), ROOT)

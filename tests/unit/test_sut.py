@@ -86,3 +86,11 @@ def test_an_error_inside_the_engine_stays_what_it_is():
 
     with pytest.raises(ValueError, match="from the engine"):
         TimedSUT(engine)([])
+
+
+@pytest.mark.parametrize("foo_seconds", [-1e-9, 1e-3])
+def test_a_foo_time_below_zero_or_longer_than_the_query_is_no_answer(foo_seconds):
+    clock = FakeClock()
+    sut = TimedSUT(engine_returning(([torch.zeros(1)], foo_seconds), clock, 100_000), clock)
+    with pytest.raises(CaseCrash, match="were foo_time"):
+        sut([])

@@ -1,0 +1,165 @@
+"""Ctrl-C, SIGTERM and SIGHUP at several moments: a report of what was finished, exit 130, and nothing left running."""
+
+import signal
+import textwrap
+import threading
+import time
+
+import psutil
+import pytest
+from run_fixtures import Finished
+from toy import add_case
+
+BUSY = "import time\nwhile True: time.sleep(0.01)  # a signal just before one long sleep would be seen after it only"
+DEAF = f"import signal; [signal.signal(each, signal.SIG_IGN) for each in (2, 15)]\n{BUSY}"
+PATIENCE = 60.0
+
+
+def wait_for(process, text):
+    """Read run.py's output up to the line that has `text`."""
+    alarm = threading.Timer(PATIENCE, process.kill)
+    alarm.start()
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if text in line:
+            alarm.cancel()
+            return
+    pytest.fail(f"{text!r} never came:\n{''.join(seen)}")
+
+
+def end(project, process, *signals):
+    """Send the signals and return what run.py came to, with the seconds that took."""
+    began = time.monotonic()
+    for number in signals:
+        process.send_signal(number)
+        time.sleep(0.3)  # as a user would: not in one system call
+    alarm = threading.Timer(PATIENCE, process.kill)
+    alarm.start()
+    output = process.stdout.read()
+    status = process.wait()
+    alarm.cancel()
+    return Finished(status, output, project.latest_report()), time.monotonic() - began
+
+
+def left_over(project, there=None):
+    """What still runs with the project's folder on its command line or as its working directory: guests, monitors, pip."""
+    folder = str(there or project.folder)
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd", "status"]):
+        words = " ".join(process.info["cmdline"] or [])
+        if process.info["status"] != psutil.STATUS_ZOMBIE and (folder in words or str(process.info["cwd"]).startswith(folder)):
+            found.append(words)
+    return found
+
+
+def eventually(condition):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.05)
+
+
+def containers(docker_client, finished):
+    run = finished.report["run"]["id"]
+    return docker_client.containers.list(all=True, filters={"label": f"accelmark.run={run}"})
+
+
+def interrupted(finished, case):
+    return finished.case(case)["status"], [reason["kind"] for reason in finished.case(case)["reasons"]]
+
+
+@pytest.fixture
+def started(project):
+    """Starts a run of a case that is well and of one more, up to a moment in that one; `host` are keys of host.yaml."""
+    runs = []
+
+    def start(moment, frameworks=("pytorch_2.13", "pytorch_2.13"), host=None, **second):
+        cases = add_case(project, "first", framework=frameworks[0])
+        cases.update(add_case(project, "second", "slow", framework=frameworks[1], **second))
+        project.host_yaml(CASES=cases, MONITOR_INTERVAL=0.1, **(host or {}))
+        runs.append(project.start())
+        wait_for(runs[-1], f"2/2 second:{frameworks[1]}: {moment}")
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        run.kill()
+        run.wait()
+
+
+def check_interrupted(project, finished, seconds):
+    """The first case is kept, the second interrupted, nothing runs any more."""
+    assert finished.status == 130, finished.output
+    assert (finished.case("first")["status"], interrupted(finished, "second")) == ("OK", ("FAILED", ["INTERRUPTED"]))
+    assert finished.case("first")["metrics"]["inference_core"] > 0
+    assert "Traceback" not in finished.output
+    assert (project.results / "latest" / "report.html").exists()
+    assert left_over(project) == []
+    assert seconds < 20
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_run_that_is_interrupted_while_an_engine_runs_keeps_what_was_finished(project, started, number):
+    run = started("step f", call=BUSY)
+    check_interrupted(project, *end(project, run, number))
+
+
+def test_a_run_can_be_interrupted_during_validation(project, started):
+    run = started("step c", code=f"def model_forward(model, dataloader, evaluator, config):\n{textwrap.indent(BUSY, '    ')}\n")
+    finished, seconds = end(project, run, signal.SIGINT)
+    check_interrupted(project, finished, seconds)
+    outcomes = {step["letter"]: step["outcome"] for step in finished.case("second")["steps"]}
+    assert (outcomes["b"], outcomes["c"], outcomes["f"]) == ("ok", "failed", "skipped")
+
+
+def test_a_run_can_be_interrupted_while_pip_installs(project, started):
+    hanging = project.folder / "hanging"
+    project.write("hanging/pyproject.toml", '[build-system]\nrequires = []\nbuild-backend = "hang"\nbackend-path = ["."]\n')
+    project.write("hanging/hang.py", f"open('{project.folder}/reached', 'w').close()\n{BUSY}\n")
+    project.write("benchmarks/second/pytorch/requirements.txt", f"hanging @ file://{hanging}\n")
+    run = started("packages")
+    eventually((project.folder / "reached").exists)
+    check_interrupted(project, *end(project, run, signal.SIGINT))
+
+
+def test_a_run_can_be_interrupted_on_another_host(project, started, sshd):
+    there = project.folder.parent / "there"
+    keys = {"SSH_KEY": str(sshd.user_key), "SSH_KNOWN_HOSTS": str(sshd.known_hosts), "SSH_PORT": sshd.port}
+    run = started("step f", host={"CONNECTION": "ssh", "FLAGPERF_PATH": str(there), **keys}, call=BUSY)
+    check_interrupted(project, *end(project, run, signal.SIGINT))
+    assert left_over(project, there) == []
+    assert list((there / "result").iterdir()) == []
+
+
+def test_a_run_can_be_interrupted_while_a_container_runs(container_project, started, docker_client):
+    run = started("step f", ("pytorch_here", "pytorch_here"), container_project.docker, call=BUSY)
+    finished, seconds = end(container_project, run, signal.SIGINT)
+    check_interrupted(container_project, finished, seconds)
+    assert containers(docker_client, finished) == []
+
+
+def test_a_run_can_be_interrupted_while_an_image_is_built(container_project, started, docker_client):
+    hanging = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN sleep 600\n"
+    container_project.write("docker_images/cpu/pytorch_hangs/Dockerfile", hanging)
+    run = started("image: Step 3", ("pytorch_here", "pytorch_hangs"), container_project.docker)
+    finished, seconds = end(container_project, run, signal.SIGINT)
+    check_interrupted(container_project, finished, seconds)
+    eventually(lambda: not [one for one in docker_client.containers.list() if "sleep 600" in str(one.attrs["Args"])])
+    assert containers(docker_client, finished) == []
+
+
+def test_a_guest_that_does_not_listen_is_killed(project, started):
+    run = started("step f", call=DEAF)
+    check_interrupted(project, *end(project, run, signal.SIGINT))
+
+
+def test_a_second_ctrl_c_ends_at_once_and_clean_clears_up(project, started):
+    run = started("step f", call=DEAF)
+    finished, seconds = end(project, run, signal.SIGINT, signal.SIGINT)
+    assert (finished.status, seconds < 3) == (130, True)
+    assert "once more ends run.py at once (`run.py clean` then clears up)" in finished.output
+    cleaned = project.run("clean")
+    assert cleaned.status == 0
+    assert "127.0.0.1: monitor " in cleaned.output
+    eventually(lambda: left_over(project) == [])
