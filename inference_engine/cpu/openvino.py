@@ -11,6 +11,7 @@ import torch
 
 from tools.cache import compiled_file
 from tools.precision import setting_for, unsupported
+from tools.signal_stack import kept_signal_stack
 
 FILE = "model.blob"
 HINTS = {"fp32": openvino.Type.f32, "bf16": openvino.Type.bf16, "fp16": openvino.Type.f16}
@@ -27,11 +28,12 @@ class InferModel:
         if config.threads is not None:
             properties["INFERENCE_NUM_THREADS"] = config.threads
         self._path, self._cached = config.exist_compiler_path, True
-        if self._path is None:
-            self._path, self._cached = compiled_file(
-                config, _version(), onnx_path, FILE, lambda path: _compile(onnx_path, path, properties)
-            )
-        self._compiled = _load(Path(self._path), properties)
+        with kept_signal_stack():
+            if self._path is None:
+                self._path, self._cached = compiled_file(
+                    config, _version(), onnx_path, FILE, lambda path: _compile(onnx_path, path, properties)
+                )
+            self._compiled = _load(Path(self._path), properties)
         self._precision = _active_precision(self._compiled, config)
         self._request = self._compiled.create_infer_request()
 

@@ -1,6 +1,8 @@
 """Every CPU engine against the framework, on the case digits."""
 
 import importlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -160,3 +162,26 @@ def test_an_engine_named_like_its_library_imports_the_library():
     module = importlib.import_module("inference_engine.cpu.onnxruntime")
     assert module.onnxruntime is onnxruntime
     assert not Path(onnxruntime.__file__).is_relative_to(ROOT / "inference_engine")
+
+
+def signal_stack(folder, *lines):
+    """`(flags, size)` of a fresh process's alternate signal stack after `lines`."""
+    script = folder / "stack.py"
+    ask = "stack = _Stack()\nctypes.CDLL(None).sigaltstack(None, ctypes.byref(stack))\nprint(stack.flags, stack.size)\n"
+    script.write_text("\n".join([f"import ctypes, sys\nsys.path.insert(0, {str(ROOT)!r})", *lines, ask]))
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True, timeout=120)
+    return done.stdout.split()
+
+
+def test_openvino_leaves_no_signal_stack_behind_that_a_later_signal_would_crash_on(onnx_path, config, batches, tmp_path):
+    pytest.importorskip("openvino")
+    shape = list(batches[0].inputs[0].shape)
+    lines = [
+        "from types import SimpleNamespace",
+        "import torch",
+        "from tools.signal_stack import _Stack",
+        "from inference_engine.cpu.openvino import InferModel",
+        f"config = SimpleNamespace(**{config._replace(compiler='openvino')._asdict()!r})",
+    ]
+    run = [f"engine = InferModel(config, {onnx_path!r}, None)", f"engine([torch.zeros({shape})])"]
+    assert signal_stack(tmp_path, *lines, *run) == signal_stack(tmp_path, *lines)
