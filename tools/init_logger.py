@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import Callable
 
 from loguru import logger
 
@@ -19,5 +21,16 @@ def init_logger(log_dir: Path, level: str) -> None:
     """
     log_dir.mkdir(parents=True, exist_ok=True)
     logger.remove()
-    for sink in (sys.stdout, str(log_dir / LOG_FILE)):
+    for sink in (sys.stdout, _appending_to(log_dir / LOG_FILE)):
         logger.add(sink, level=level, format=_FORMAT, backtrace=False, diagnose=False)
+
+
+def _appending_to(path: Path) -> Callable[[str], None]:
+    """A sink that a full disk ends, and nothing else with it."""
+    stream = path.open("ab", buffering=0)
+
+    def append(line: str) -> None:
+        with suppress(OSError):
+            stream.write(line.encode("utf-8"))
+
+    return append

@@ -12,12 +12,12 @@ from loguru import logger
 from tools.config_manager import Resolved, resolve
 from tools.contract import Reason, Result
 from tools.environment import environment
-from tools.errors import ConfigError
+from tools.errors import CaseCrash, ConfigError
 from tools.findings import Findings, as_measurement, describe_case, file_facts
 from tools.measure import describe
 from tools.plugins import engine_file, load_case, load_engine, module_name, put_on_path
 from tools.steps import StepFailed, Steps
-from tools.summary import summarise, write_latencies, write_result
+from tools.summary import in_words, summarise, write_latencies, write_result
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,11 @@ def run(request: Request) -> Result:
     except StepFailed as failed:
         findings.failure = findings.failure or failed.reason
     result = summarise(request.case, request.framework, request.vendor, findings, steps.results())
-    write_result(result, request.log_dir)
+    try:
+        write_result(result, request.log_dir)
+    except CaseCrash:
+        logger.error("{}", in_words(result, request.log_dir))  # nothing measured is ever lost: the log may still be read
+        raise
     return result
 
 

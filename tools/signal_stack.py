@@ -17,8 +17,8 @@ class _Stack(ctypes.Structure):
 def kept_signal_stack() -> Iterator[None]:
     """Restore the alternate signal stack afterwards.
 
-    OpenVINO 2026.4 sets one in compile_model and frees its memory with the model. Python's signal handlers run on it (SA_ONSTACK),
-    so Ctrl-C, or the end of a data loader's worker, would be a segmentation fault.
+    OpenVINO 2026.4 sets one in compile_model and frees its memory with the model. Python's signal handlers run on it
+    (SA_ONSTACK), so Ctrl-C, or the end of a data loader's worker, would be a segmentation fault.
     """
     sigaltstack = getattr(ctypes.CDLL(None), "sigaltstack", None)
     if sigaltstack is None:

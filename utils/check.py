@@ -88,7 +88,7 @@ def print_findings(findings: list[Finding], console: Console) -> None:
     if count:
         console.print(Text(f"\n{count} problem(s); nothing was started", "bold red"))
     else:
-        console.print(Text("\nready: python3 run.py", "bold green"))
+        console.print(Text("\nready: nothing is missing", "bold green"))
 
 
 def _check_host(plan: RunPlan, host: HostTarget) -> Iterator[Finding]:

@@ -131,3 +131,11 @@ def test_a_signal_leaves_no_data_loader_worker(project, number):
     assert result_of(project).reasons[0].kind == "INTERRUPTED"
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
+
+
+def test_figures_whose_result_cannot_be_written_are_still_said(project):
+    (project.log_dir / "result.json").mkdir(parents=True)
+    done = start(project)
+    assert done.returncode == 1
+    assert "inference_core" in done.stdout
+    assert "cannot write" in done.stderr

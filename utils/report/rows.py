@@ -89,12 +89,12 @@ def flat(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     return found
 
 
-def footnotes(report: Report) -> list[str]:
-    """Return one sentence for each percentile that some case had too few queries for."""
+def footnotes(report: Report, shown: Sequence[str] = PERCENTILES) -> list[str]:
+    """Return one sentence for each percentile of those shown that some case had too few queries for."""
     found: dict[str, None] = {}
     for case in report.cases:
         for latency in (case.metrics.latency.inference, case.metrics.latency.validation):
-            found.update(dict.fromkeys(filter(None, (withheld(latency, name) for name in PERCENTILES))))
+            found.update(dict.fromkeys(filter(None, (withheld(latency, name) for name in shown))))
     return list(found)
 
 

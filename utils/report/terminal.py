@@ -22,10 +22,10 @@ STYLES = {"OK": "green", "TAINTED": "yellow", "INVALID": "bold magenta", "FAILED
 def print_report(report: Report, console: Console | None = None, folder: Path | None = None) -> None:
     """Print a run. `folder` is the run's; without it, nothing is said of where the files are."""
     console = console or Console(highlight=False)
-    notes = footnotes(report)
+    figures, notes = _figures(console, report)
     console.print()
     console.print(_title(report))
-    console.print(_figures(console, report, notes))
+    console.print(figures)
     for place, note in enumerate(notes):
         console.print(Padding(Text(f"{marker(place)} {note}", style="dim"), (0, 1), expand=False))
     for case in report.cases:
@@ -43,12 +43,16 @@ def _title(report: Report) -> Text:
     return title
 
 
-def _figures(console: Console, report: Report, notes: Sequence[str]) -> Table:
-    """The fullest of three tables that fits: status in its own column, below the case's name, and without p90."""
+def _figures(console: Console, report: Report) -> tuple[Table, list[str]]:
+    """The fullest of three tables that fits, with its footnotes: status in its own column, below the case's name, without p90."""
     layouts = ((True, PERCENTILES), (False, PERCENTILES), (False, ("p50", "p99")))
     unlimited = console.options.update(max_width=1000)
-    tables = [_table(report, notes, own_status, shown) for own_status, shown in layouts]
-    return next((table for table in tables if console.measure(table, options=unlimited).maximum <= console.width), tables[-1])
+    for own_status, shown in layouts:
+        notes = footnotes(report, shown)
+        table = _table(report, notes, own_status, shown)
+        if console.measure(table, options=unlimited).maximum <= console.width:
+            break
+    return table, notes
 
 
 def _table(report: Report, notes: Sequence[str], own_status: bool, shown: Sequence[str]) -> Table:
