@@ -19,7 +19,7 @@ test: system $(VENV)/.ready-for-tests
 	@$(BIN)/python -m pytest
 
 bench: $(VENV)/.ready-for-tests
-	@for bench in tests/bench/bench_*.py; do echo "== $$bench"; PYTHONPATH=.:tests/unit $(BIN)/python $$bench || exit 1; done
+	@for bench in tests/bench/bench_*.py; do echo "== $$bench"; PYTHONPATH=.:tests/unit:tests/integration:tests/lab $(BIN)/python $$bench || exit 1; done
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

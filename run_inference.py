@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--vendor", required=True, help="a folder of inference_engine/")
     made.add_argument("--framework", required=True, help="as in host.yaml, with or without version: pytorch_2.13")
     made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one key; repeatable")
+    made.add_argument("--log_calls", action="store_true", help="log lines say which function wrote them")
     made.add_argument("--progress", action="store_true", help="print machine-readable progress lines")
     return made
 
@@ -61,7 +62,7 @@ def _run(options: argparse.Namespace) -> Result:
     from tools.progress import ignore, reported_to  # noqa: PLC0415
     from tools.summary import in_words  # noqa: PLC0415
 
-    init_logger(options.log_dir, options.loglevel)
+    init_logger(options.log_dir, options.loglevel, options.log_calls)
     with reported_to(_print_progress if options.progress else ignore):
         result = run(
             Request(

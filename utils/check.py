@@ -17,7 +17,7 @@ from utils.needs import needs
 
 if TYPE_CHECKING:
     from utils.connection.base import Connection
-    from utils.plan import HostTarget, RunPlan
+    from utils.plan import CasePlan, HostTarget, RunPlan
     from utils.planning import Planned
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
@@ -67,6 +67,7 @@ def check(planned: Planned) -> list[Finding]:
     if not planned.problems:
         names = ", ".join(case.name for case in plan.cases)
         findings.append(Finding(OK, "config", f"{plan.config_file}: {len(plan.cases)} case(s): {names}; vendor {plan.vendor}"))
+        findings += [Finding(OK, case.name, _case_words(case)) for case in plan.cases]
     with ThreadPoolExecutor(max_workers=len(plan.hosts)) as pool:
         for found in pool.map(lambda host: list(_check_host(plan, host)), plan.hosts):
             findings += found
@@ -91,6 +92,15 @@ def print_findings(findings: list[Finding], console: Console) -> None:
         console.print(Text("\nready: nothing is missing", "bold green"))
 
 
+def _case_words(case: CasePlan) -> str:
+    value = {key: entry["value"] for key, entry in case.config.items()}
+    engine = f"engine {value['compiler']}" if value["compiler"] else "no engine (compiler is null)"
+    skipped = [key for key in ("no_validation", "exist_onnx_path", "exist_compiler_path") if value[key]]
+    return f"data {case.data}, {engine}, {value['precision']}, batch {value['batch_size']}" + "".join(
+        f", {key}" for key in skipped
+    )
+
+
 def _check_host(plan: RunPlan, host: HostTarget) -> Iterator[Finding]:
     try:
         with connect(host) as connection:
@@ -106,13 +116,14 @@ def _check_host(plan: RunPlan, host: HostTarget) -> Iterator[Finding]:
 def _check_machine(plan: RunPlan, connection: Connection) -> Iterator[Finding]:
     modules = ["torch", "yaml", "loguru", "numpy"] if plan.runtime == "process" else []
     needed = [need for case in plan.cases for need in needs(plan, case)]
-    asked = {"needs": {need.path: need.is_folder for need in needed}, "room": [plan.code_path], "modules": modules}
+    asked = {"needs": {need.path: need.is_folder for need in needed}, "room": _written(plan, connection), "modules": modules}
     done = connection.run([connection.python, "-c", PROBE], timeout=SECONDS, stdin=json.dumps(asked).encode())
     if done.status != 0:
         why = (done.stderr.strip().splitlines() or [f"exit {done.status}"])[-1]
         yield Finding(PROBLEM, connection.host, f"{connection.python} does not run there ({why}); install Python 3.8 or newer")
         return
     answer = json.loads(done.stdout.splitlines()[-1])
+    yield Finding(OK, connection.host, "Python " + ".".join(map(str, answer["python"])))
     for need in needed:
         if answer["there"][need.path]:
             yield Finding(OK, connection.host, need.title)
@@ -120,10 +131,15 @@ def _check_machine(plan: RunPlan, connection: Connection) -> Iterator[Finding]:
             yield Finding(PROBLEM, connection.host, need.complaint, ConfigError.exit_code)
     for path, free in answer["room"].items():
         if not answer["writable"][path]:
-            yield Finding(PROBLEM, connection.host, f"{path} cannot be written; choose another FLAGPERF_PATH, or use sudo")
+            yield Finding(
+                PROBLEM, connection.host, f"{path} cannot be written; choose another FLAGPERF_PATH or FLAGPERF_LOG_PATH"
+            )
         level = OK if free >= ROOM_BYTES else NOTE
         yield Finding(
-            level, connection.host, f"{free / 1e9:.0f} GB free for {path}" + ("" if level == OK else "; that is little")
+            level,
+            connection.host,
+            f"{free / 1e9:.0f} GB free for {path}"
+            + ("" if level == OK else "; that is little: free some, or choose another folder"),
         )
     if answer["modules"]:
         missing = ", ".join(answer["modules"])
@@ -132,6 +148,11 @@ def _check_machine(plan: RunPlan, connection: Connection) -> Iterator[Finding]:
         )
     if plan.clear_caches and not answer["root"]:
         yield Finding(NOTE, connection.host, "CLEAR_CACHES needs root there: the page cache will not be dropped")
+
+
+def _written(plan: RunPlan, connection: Connection) -> list[str]:
+    """The folders on a host that a run writes to."""
+    return list(dict.fromkeys([plan.code_path, *([str(plan.results)] if connection.is_local else [])]))
 
 
 def _check_docker(plan: RunPlan, connection: Connection) -> Iterator[Finding]:
@@ -148,5 +169,6 @@ def _check_docker(plan: RunPlan, connection: Connection) -> Iterator[Finding]:
             client.images.get(tag)
             yield Finding(OK, connection.host, f"image {tag} is there")
         except ImageNotFound:
-            how = f"pulled from {image.registry}" if image.source == "pull" else "built"
+            pulled = f"pulled from {image.registry}"
+            how = {"pull": pulled, "auto": f"{pulled}, or else built" if image.registry else "built"}.get(image.source, "built")
             yield Finding(NOTE, connection.host, f"image {tag} is not there yet: it will be {how}, which takes minutes")

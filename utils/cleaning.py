@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from tools.errors import AccelmarkError, CommandError
+from tools.errors import AccelmarkError, CommandError, HostError
 from utils.connection import connect
 from utils.monitoring.supervise import stop_all
 from utils.runtime.clean import clean
@@ -50,6 +50,9 @@ def _clear(connection: Connection, plan: RunPlan, images: bool) -> list[str]:
         lines += [f"folder {path}" for path in left.stdout.splitlines()]
     except CommandError as error:
         lines.append(f"{root} was not searched: {error}")
-    if plan.runtime == "docker":
+    try:
         lines += clean(connection, images)
+    except HostError:
+        if plan.runtime == "docker":
+            raise
     return lines

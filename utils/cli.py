@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,6 +39,9 @@ def main(arguments: Sequence[str]) -> int:
     except AccelmarkError as error:
         print(f"run.py: {error}", file=sys.stderr)  # noqa: T201
         return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         print(f"run.py: {error}", file=sys.stderr)  # noqa: T201
         return 1
@@ -150,16 +154,13 @@ def _report(options: argparse.Namespace) -> int:
     from utils.report.load import find_run, load  # noqa: PLC0415
     from utils.report.terminal import print_report  # noqa: PLC0415
 
-    folder = find_run(_results(options), options.run)
+    named = Path(options.run or "")
+    folder = named if options.run and (named / "report.json").is_file() else find_run(_plan(options).results, options.run)
     if options.markdown:
         print((folder / "report.md").read_text(encoding="utf-8"))  # noqa: T201
     else:
         print_report(load(folder), folder=folder)
     return 0
-
-
-def _results(options: argparse.Namespace) -> Path:
-    return _plan(options).results
 
 
 def _clean(options: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ from utils.cancel import Cancellation
 from utils.connection import connect
 from utils.connection.sync import sync_code
 from utils.report.build import build_report, failed_case
-from utils.session import Session, guest_folder
+from utils.session import Session, as_outcome, guest_folder
 
 if TYPE_CHECKING:
     from utils.connection.base import Connection
@@ -31,16 +31,20 @@ if TYPE_CHECKING:
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run_plan(plan: RunPlan, display: Display, strict: bool = False) -> Report:
-    """Run every case on every host and return the report, also after Ctrl-C; a second Ctrl-C ends the program at once."""
+def run_plan(plan: RunPlan, display: Display, keep: Callable[[Report], None], strict: bool = False) -> Report:
+    """Run every case on every host and return the report once `keep` has put it away, also after Ctrl-C; a second Ctrl-C ends
+    the program at once."""
     started, began = time.time(), time.monotonic()
     run = _Run(plan, display)
-    with ThreadPoolExecutor(max_workers=len(plan.hosts)) as pool, _stopping(run.cancel):
-        futures = [pool.submit(run.host, host) for host in plan.hosts]
-        reports = [report for future in futures for report in future.result()]
-    order = [case.name for case in plan.cases]
-    reports.sort(key=lambda report: (order.index(f"{report.case}:{report.framework}"), report.rank))
-    return build_report(plan, reports, started, time.monotonic() - began, strict=strict)
+    with _stopping(run.cancel):
+        with ThreadPoolExecutor(max_workers=len(plan.hosts)) as pool:
+            futures = [pool.submit(run.host, host) for host in plan.hosts]
+            reports = [report for future in futures for report in future.result()]
+        order = [case.name for case in plan.cases]
+        reports.sort(key=lambda report: (order.index(f"{report.case}:{report.framework}"), report.rank))
+        report = build_report(plan, reports, started, time.monotonic() - began, strict=strict)
+        keep(report)
+    return report
 
 
 @dataclass
@@ -75,7 +79,8 @@ class _Run:
                     self.display.start_case(host.host, case.name, number, len(self.plan.cases))
                     reports.append(self._case(session, case))
                 self._leave(connection)
-        except AccelmarkError as error:
+        except Exception as failure:
+            error = as_outcome(failure)
             logger.error("{}: {}", host.host, error)
             self.display.message(f"{host.host}: {error}")
             cause = self.cancellations[host.host].cause(error)

@@ -140,6 +140,9 @@ def _check_together(config: HostConfig, origins: Mapping[str, str]) -> None:
         raise ConfigError(f"{origins['HOSTS']}: HOSTS names a host twice")
     if len(config.HOSTS_PORTS) not in (0, 1, len(config.HOSTS)):
         raise ConfigError(f"{origins['HOSTS_PORTS']}: HOSTS_PORTS needs one port, or one for each of HOSTS")
+    for key in ("FLAGPERF_PATH", "FLAGPERF_LOG_PATH"):
+        if getattr(config, key).startswith("~"):
+            raise ConfigError(f"{origins[key]}: {key}: '~' means another folder on each host; write the path in full")
     if config.IMAGE_SOURCE == "pull" and config.IMAGE_REGISTRY is None:
         raise ConfigError(f"{origins['IMAGE_SOURCE']}: IMAGE_SOURCE pull needs IMAGE_REGISTRY")
 

@@ -72,6 +72,10 @@ def examine(request: Request, checkout: Path) -> Planned:
         except ConfigError as error:
             problems.append(_located(str(error), loaded))
     _check_wanted(request.cases, config, loaded)
+    visible = config.ACCE_VISIBLE_DEVICE_ENV_NAME
+    if visible and visible not in os.environ:
+        where = loaded.where("ACCE_VISIBLE_DEVICE_ENV_NAME")
+        remarks.append(("WARNING", f"{where}: {visible} is not set here, so guests get none (sudo drops it: sudo {visible}=… )"))
     return Planned(_run_plan(request, loaded, checkout, code_path, cases), tuple(dict.fromkeys(problems)), tuple(remarks))
 
 
@@ -176,7 +180,7 @@ def _check_engine(checkout: Path, vendor: str, compiler: str, where: str) -> Non
 
 def _run_plan(request: Request, loaded: LoadedConfig, checkout: Path, code_path: str, cases: Sequence[CasePlan]) -> RunPlan:
     config = loaded.config
-    log_path = Path(config.FLAGPERF_LOG_PATH).expanduser()
+    log_path = Path(config.FLAGPERF_LOG_PATH)
     return RunPlan(
         run_id=f"run{dt.datetime.now():%Y%m%d%H%M%S}",  # noqa: DTZ005 - FlagPerf's name has the local time
         config_file=request.config,

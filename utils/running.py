@@ -22,6 +22,7 @@ from utils.text_log import appending
 
 if TYPE_CHECKING:
     from utils.plan import RunPlan
+    from utils.report.schema import Report
 
 LOG_FORMAT = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <8} {message}"
 CALLER_FORMAT = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <8} {name}:{function}:{line} {message}"
@@ -33,21 +34,26 @@ def run_and_report(plan: RunPlan, strict: bool) -> int:
     plan = _with_folder(plan)
     folder = plan.results / plan.run_id
     try:
-        with _host_log(folder / "host.out.log", plan):
-            with make_display(console, tuple(host.host for host in plan.hosts)) as display:
-                report = run_plan(plan, display, strict)
-            try:
-                write(report, folder)
-                point_latest(folder)
-            except OSError as error:
-                print_report(report, console)
-                raise AccelmarkError(
-                    f"{folder}: the report cannot be written: {error}; free some space, the figures are above"
-                ) from error
+        failures: list[OSError] = []
+        hosts = tuple(host.host for host in plan.hosts)
+        with _host_log(folder / "host.out.log", plan), make_display(console, hosts) as display:
+            report = run_plan(plan, display, lambda report: failures.extend(_keep(report, folder)), strict)
     finally:
-        give_to_caller(folder)
-    print_report(report, console, folder)
+        give_to_caller(plan.results, plan.checkout / "onnxs")
+    print_report(report, console, None if failures else folder)
+    if failures:
+        raise AccelmarkError(f"{folder}: the report cannot be written: {failures[0]}; free some space, the figures are above")
     return report.run.exit_code
+
+
+def _keep(report: Report, folder: Path) -> list[OSError]:
+    """Write the report; return what a full disk says to that, as the figures can still be printed."""
+    try:
+        write(report, folder)
+        point_latest(folder)
+    except OSError as error:
+        return [error]
+    return []
 
 
 def _with_folder(plan: RunPlan) -> RunPlan:

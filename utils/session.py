@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections import deque
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from tools.contract import RESULT_FILE, Reason, Result, progress_from_line, result_from_json
+from tools.contract import FAILED, RESULT_FILE, Reason, Result, progress_from_line, result_from_json
 from tools.errors import AccelmarkError, CaseCrash, CommandError, ConfigError, Interrupted
 from utils.monitoring.log import summarise
 from utils.monitoring.supervise import monitors
@@ -53,7 +54,8 @@ class Session:
         try:
             work.measure()
             report = work.report(None)
-        except AccelmarkError as error:
+        except Exception as failure:
+            error = as_outcome(failure)
             logger.error("{} on {}: {}", case.name, self.host.host, error)
             report = work.report(self.cancellation.cause(error))
         self.display.end_case(self.host.host, case.name, report.status, time.monotonic() - began)
@@ -114,15 +116,14 @@ class _Case:
         """The case's part of the report from what lies in its folder; `error` is what ended it, if anything did."""
         plan, host = self.session.plan, self.session.host
         result, problem = self._result()
-        if error is not None and (result is None or result.status != "FAILED" or isinstance(error, Interrupted)):
-            reason: Reason | None = Reason(error.reason, str(error))
-        else:
-            reason = Reason("CRASH", problem) if result is None else None
         vendor, system = self._monitor_summaries(result)
-        if reason is None and result is not None:
-            return case_report(plan, self.case, host, result, vendor, system, self.notes)
-        steps = result.steps if result is not None else ()
-        return failed_case(plan, self.case, host, reason or Reason("CRASH", problem), vendor, system, self.notes, steps)
+        if result is None:
+            reason = Reason("CRASH", problem) if error is None else Reason(error.reason, str(error))
+            return failed_case(plan, self.case, host, reason, vendor, system, self.notes)
+        if error is not None:  # the host knows why it ended the guest; the guest only knows that it was told to
+            told = [reason for reason in result.reasons if reason.kind != Interrupted.reason]
+            result = dataclasses.replace(result, status=FAILED, reasons=[Reason(error.reason, str(error)), *told])
+        return case_report(plan, self.case, host, result, vendor, system, self.notes)
 
     def _phase(self, text: str) -> None:
         self.session.cancellation.check()
@@ -195,7 +196,8 @@ class _Case:
         }
         words = [word for pair in options.items() for word in pair]
         settings = [word for setting in case.settings for word in ("--set", setting)]
-        return ["python3", "run_inference.py", *words, "--progress", *settings]
+        calls = ["--log_calls"] if plan.log_calls else []
+        return ["python3", "run_inference.py", *words, "--progress", *calls, *settings]
 
     def _check_end(self, status: int) -> None:
         """A guest that wrote its result speaks for itself; one that died silently is described here."""
@@ -205,7 +207,7 @@ class _Case:
         result, _ = self._result()
         if result is None:
             raise CaseCrash("\n  ".join([f"the guest ended with {ended} and left no result; its last lines:", *self.last_lines]))
-        if result.status != "FAILED" and status > 128:
+        if result.status != FAILED and status > 128:
             self.notes.append(f"the guest wrote its result and then ended with {ended}")
 
     def _collect(self) -> None:
@@ -246,6 +248,14 @@ def _summary(folder: Path, name: str, log_dir: Path, window: tuple[float, float]
     return measured if measured and measured.readings else summarise(folder, name, log)
 
 
+def as_outcome(failure: Exception) -> AccelmarkError:
+    """Whatever went wrong as an outcome: no case's failure, not even one that nobody foresaw, costs another case its result."""
+    if isinstance(failure, AccelmarkError):
+        return failure
+    logger.opt(exception=failure).error("not foreseen")
+    return CaseCrash(f"{type(failure).__name__}: {failure}; the traceback is in host.out.log")
+
+
 def guest_folder(plan: RunPlan) -> str:
     """Where a run's files lie on another host until they are collected; never where they lie here, should that be one disk."""
     root = plan.log_path if plan.log_path.startswith("/") else f"{plan.code_path}/{plan.log_path}"
@@ -260,10 +270,11 @@ def owner_on(connection: Connection) -> tuple[int, int]:
     return int(user), int(group)
 
 
-def give_to_caller(folder: Path) -> None:
-    """Under sudo, let a run's files belong to who called."""
+def give_to_caller(*folders: Path) -> None:
+    """Under sudo, let what a run wrote belong to who called."""
     if "SUDO_UID" not in os.environ or os.getuid() != 0:
         return
     owner = int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"])
-    for path in [folder, folder.parent, *folder.rglob("*")]:
-        os.chown(path, *owner, follow_symlinks=False)
+    for folder in folders:
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, *owner, follow_symlinks=False)

@@ -131,10 +131,9 @@ class _Build:
             return self._base_failure(instruction, said)
         code = message.get("errorDetail", {}).get("code")
         outcome = f"exit {code}" if code else said
-        return ImageError(
-            f"{self._host}: docker build of {shown(self._plan)} failed at step {number} ({instruction}), {outcome}; "
-            "the last lines are in host.out.log"
-        )
+        said_last = [line for line in self._last if line != self._step]
+        head = f"{self._host}: docker build of {shown(self._plan)} failed at step {number} ({instruction}), {outcome}"
+        return ImageError("\n  ".join([f"{head}; the log is in host.out.log", *said_last]))
 
     def _base_failure(self, instruction: str, said: str) -> ImageError:
         image = image_of(instruction, dockerfile_text(self._plan), self._plan.build_args)

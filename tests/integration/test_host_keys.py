@@ -1,0 +1,103 @@
+"""Keys of host.yaml that do what their names say, seen from the guest's side and from the report's."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from run_fixtures import CHECKOUT
+from toy import add_case
+
+TELL = (
+    'import os\nopen(config.log_dir + "/seen", "w").write(" ".join(os.environ[n] for n in ("RANK", "WORLD_SIZE", "MASTER_PORT")))'
+)
+
+
+def seen(project, case, host, rank):
+    return (project.results / f"latest/{case}:pytorch_2.13/{host}_noderank{rank}/seen").read_text()
+
+
+def test_every_host_runs_every_case_and_knows_its_rank(project):
+    cases = add_case(project, "toy", compile=TELL)
+    project.host_yaml(HOSTS=["127.0.0.1", "localhost"], HOSTS_PORTS=["2222"], MASTER_PORT="29777", CASES=cases)
+    finished = project.run()
+    assert finished.status == 0, finished.output
+    assert [(case["host"], case["rank"], case["status"]) for case in finished.report["cases"]] == [
+        ("127.0.0.1", 0, "OK"),
+        ("localhost", 1, "OK"),
+    ]
+    assert seen(project, "toy", "127.0.0.1", 0) == "0 2 29777"
+    assert seen(project, "toy", "localhost", 1) == "1 2 29777"
+
+
+def test_a_case_past_its_timeout_fails_with_that_reason_and_the_next_one_runs(project):
+    cases = {**add_case(project, "slow", "slow", call="import time\ntime.sleep(60)"), **add_case(project, "toy")}
+    project.host_yaml(CASE_TIMEOUT=3, CASES=cases)
+    finished = project.run()
+    assert finished.status == 1
+    assert finished.case("slow")["reasons"][0]["kind"] == "TIMEOUT"
+    assert finished.case("toy")["status"] == "OK"
+
+
+def test_clear_caches_drops_the_page_cache_or_the_report_says_why_not(project):
+    project.host_yaml(CLEAR_CACHES=True, CASES=add_case(project, "toy"))
+    notes = " ".join(project.run().case("toy")["notes"])
+    may = os.access("/proc/sys/vm/drop_caches", os.W_OK)
+    assert ("CLEAR_CACHES" in notes) is not may
+
+
+def test_log_call_information_says_which_function_logged(project):
+    project.host_yaml(LOG_CALL_INFORMATION=True, CASES=add_case(project, "toy"))
+    assert project.run().status == 0
+    run = project.results / "latest"
+    assert "utils.session:_phase:" in (run / "host.out.log").read_text()
+    assert "tools.steps:" in (run / "toy:pytorch_2.13/127.0.0.1_noderank0/container.out.log").read_text()
+
+
+def test_pip_source_is_where_packages_come_from(project):
+    project.write("benchmarks/toy/pytorch/requirements.txt", "a-package-that-is-nowhere==1\n")
+    project.host_yaml(PIP_SOURCE="http://me:secret@127.0.0.1:9/simple", CASES=add_case(project, "toy"))
+    project.environment["PIP_RETRIES"] = "0"
+    finished = project.run()
+    log = (project.results / "latest/toy:pytorch_2.13/127.0.0.1_noderank0/stdout_err.out.log").read_text()
+    assert finished.status == 1
+    assert "127.0.0.1:9/simple" in log
+    assert "secret" not in log + finished.output
+
+
+def test_what_nobody_foresaw_costs_one_case_and_not_the_next(project):
+    cases = {**add_case(project, "odd", "odd"), **add_case(project, "toy")}
+    session = project.folder / "utils/session.py"
+    broken = 'self._phase("packages")\n            assert self.case.case != "odd", "nobody thought of this"'
+    session.write_text(session.read_text().replace('self._phase("packages")', broken))
+    project.host_yaml(CASES=cases)
+    finished = project.run()
+    assert (finished.status, finished.case("toy")["status"]) == (1, "OK")
+    assert finished.case("odd")["reasons"][0]["message"].startswith("AssertionError: nobody thought of this")
+    assert "Traceback" in (project.results / "latest/host.out.log").read_text()
+
+
+def test_a_folder_that_begins_with_a_tilde_is_refused(project):
+    project.host_yaml(FLAGPERF_PATH="~/accelmark")
+    checked = project.run("check")
+    assert checked.status == 2
+    assert "FLAGPERF_PATH: '~' means another folder on each host" in checked.output
+
+
+@pytest.fixture
+def bare_python():
+    """A Python of this machine without our packages."""
+    return [getattr(sys, "_base_executable", sys.executable), "-I", "-S"]
+
+
+def test_a_plain_python_says_how_to_make_the_virtual_environment(project, bare_python):
+    done = subprocess.run([*bare_python, "run.py", "--help"], cwd=project.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "run 'make setup' once" in done.stderr
+
+
+def test_a_plain_python_takes_the_virtual_environment_that_is_there(project, bare_python):
+    (project.folder / ".venv").symlink_to(sys.prefix)
+    done = subprocess.run([*bare_python, "run.py", "list"], cwd=project.folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, "digits" in done.stdout) == (0, True), done.stderr
+    assert project.folder != CHECKOUT

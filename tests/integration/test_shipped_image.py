@@ -1,0 +1,49 @@
+"""The image that ships, built for real from its Dockerfile, and a case in it: this machine lends a base image only."""
+
+import os
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from run_fixtures import quick
+
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+
+
+def wheel_folder():
+    """The folder of wheels that this machine's pip looks into, if it has one."""
+    asked = [sys.executable, "-m", "pip", "config", "get", "global.find-links"]
+    configured = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=60).stdout.strip()
+    folder = os.environ.get("PIP_FIND_LINKS") or configured
+    return folder if Path(folder).is_dir() else None
+
+
+@contextmanager
+def served(folder):
+    """A folder on loopback, where a build can reach it."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=folder)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+@pytest.mark.slow
+def test_the_cpu_image_is_built_and_digits_runs_in_it(project, docker_client, base_tag):
+    with served(wheel_folder() or project.folder) as wheels:
+        arguments = {"BASE_IMAGE": base_tag, "PIP_FIND_LINKS": wheels, "PIP_TRUSTED_HOST": "127.0.0.1", "PIP_CERT": CERTIFICATES}
+        options = f"--network host -e PIP_CERT={CERTIFICATES}"
+        project.host_yaml(RUNTIME="docker", BUILD_ARGS=arguments, ACCE_CONTAINER_OPT=options)
+        finished = project.run("run", *quick(), timeout=1200)
+    tags = [
+        tag for image in docker_client.images.list(filters={"label": "accelmark.framework=pytorch_2.13"}) for tag in image.tags
+    ]
+    for tag in tags:
+        docker_client.images.remove(tag, force=True)
+    assert finished.status == 0, finished.output
+    assert finished.case()["status"] == "OK"
+    assert finished.case()["metrics"]["accuracy_inference"] == pytest.approx(0.98, abs=0.02)
