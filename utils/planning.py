@@ -17,6 +17,7 @@ from utils.host_config import SAFE_NAME, HostConfig, LoadedConfig, load_host_con
 from utils.plan import CasePlan, HostTarget, ImagePlan, RunPlan
 from utils.runtime.image_context import check_plan
 from utils.runtime.options import parse_options
+from utils.runtime.prepare import csrc_folder
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ def _case(
     )
     if config.RUNTIME == "docker":
         check_plan(image)
+    csrc_folder(checkout, vendor)
     context = {"perf_dir": code_path, "data_dir": data, "vendor": vendor, "case": case, "framework": framework.split("_")[0]}
     resolved = resolve(checkout, case, vendor, settings, context)
     remarks.extend((level, f"{name}: {message}") for level, message in resolved.remarks)

@@ -1,4 +1,4 @@
-"""Time and memory of reading a 10-hour monitor log (2 readings a second, 8 devices), in a process of its own.
+"""Time and memory of a report over a 10-hour monitor log (2 readings a second, 8 devices), in a process of its own.
 
 python tests/bench/bench_monitor_log.py [hours]
 """
@@ -17,10 +17,14 @@ SECONDS, MEGABYTES = 5.0, 300.0
 READ = """
 import sys, time
 begin = time.perf_counter()
+sys.path[:0] = ["", "tests/unit"]
 from pathlib import Path
+from report_example import make_case_report, make_report, make_result
 from utils.monitoring.log import summarise
+from utils.report.build import write
 summary = summarise(Path("docker_images/nvidia"), "nvidia", Path(sys.argv[1]))
 assert not summary.errors and len(summary.devices) == 8 and summary.peak_flops, summary
+write(make_report(make_case_report(make_result(), summary)), Path(sys.argv[1]).parent)
 print(summary.readings, sum(len(series.times) for series in summary.series), time.perf_counter() - begin)
 """
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tools.errors import ConfigError
 from utils.plan import CasePlan, ImagePlan
 from utils.runtime import in_place, labels
 from utils.runtime.engine import lines_of
@@ -77,7 +78,9 @@ def test_the_vendors_requirements_take_the_place_of_the_cases(tmp_path):
 def test_csrc_needs_something_to_install(tmp_path):
     folder = tmp_path / "inference_engine" / "cpu" / "csrc"
     folder.mkdir(parents=True)
-    assert csrc_folder(tmp_path, "cpu") is None
+    assert csrc_folder(tmp_path, "none") is None
+    with pytest.raises(ConfigError, match=r"neither setup\.py nor pyproject\.toml"):
+        csrc_folder(tmp_path, "cpu")
     (folder / "setup.py").touch()
     assert csrc_folder(tmp_path, "cpu") == Path("inference_engine/cpu/csrc")
 

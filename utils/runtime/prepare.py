@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tools.errors import CaseCrash, CaseTimeout
+from tools.errors import CaseCrash, CaseTimeout, ConfigError
 from utils.plan import CasePlan, RunPlan
 from utils.runtime.base import Cancel, OnLine, Place
 from utils.runtime.in_place import MISSING, UNSATISFIED, requirement_lines
@@ -47,9 +47,16 @@ def requirements_file(checkout: Path, case: CasePlan) -> Path | None:
 
 
 def csrc_folder(checkout: Path, vendor: str) -> Path | None:
-    """The vendor's `inference_engine/<vendor>/csrc` below `checkout`; None where there is nothing to install."""
+    """The vendor's `inference_engine/<vendor>/csrc` below `checkout`; None where there is none.
+
+    Raises ConfigError for one that pip cannot install.
+    """
     folder = Path("inference_engine") / vendor / "csrc"
-    return folder if any((checkout / folder / name).is_file() for name in ("setup.py", "pyproject.toml")) else None
+    if not (checkout / folder).is_dir():
+        return None
+    if not any((checkout / folder / name).is_file() for name in ("setup.py", "pyproject.toml")):
+        raise ConfigError(f"{folder}: neither setup.py nor pyproject.toml, so pip cannot install it; add one of them")
+    return folder
 
 
 class _Installer:
