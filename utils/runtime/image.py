@@ -31,6 +31,9 @@ from utils.runtime.masking import masked
 PIP_ARGS = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_FIND_LINKS")
 """pip's settings of this machine that a Dockerfile may ask for by ARG."""
 
+ENGINES_OWN = (" ---> ", "Removing intermediate container")
+"""How lines of a build's log begin that say nothing about a failure."""
+
 
 def ensure_image(
     connection: Connection,
@@ -117,8 +120,9 @@ class _Build:
         for line in masked(str(message.get("stream", ""))).splitlines():
             if line.startswith("Step "):
                 self._step = line
-            if line.strip():
+            elif line.strip() and not line.startswith(ENGINES_OWN):
                 self._last.append(line)
+            if line.strip():
                 self._on_line(line)
         if "error" in message:
             self._on_line(masked(str(message["error"])))
@@ -131,9 +135,8 @@ class _Build:
             return self._base_failure(instruction, said)
         code = message.get("errorDetail", {}).get("code")
         outcome = f"exit {code}" if code else said
-        said_last = [line for line in self._last if line != self._step]
         head = f"{self._host}: docker build of {shown(self._plan)} failed at step {number} ({instruction}), {outcome}"
-        return ImageError("\n  ".join([f"{head}; the log is in host.out.log", *said_last]))
+        return ImageError("\n  ".join([f"{head}; the log is in host.out.log", *self._last]))
 
     def _base_failure(self, instruction: str, said: str) -> ImageError:
         image = image_of(instruction, dockerfile_text(self._plan), self._plan.build_args)
