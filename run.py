@@ -21,8 +21,16 @@ def use_environment() -> None:
     sys.exit("run.py: {} {}; run 'make setup' once, it makes the virtual environment .venv".format(sys.executable, why))
 
 
+def leave_no_bytecode() -> None:
+    """Under sudo, write no __pycache__ that root would own in the caller's folders; guests inherit that."""
+    if "SUDO_UID" in os.environ:
+        sys.dont_write_bytecode = True
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+
+
 if __name__ == "__main__":
     use_environment()
+    leave_no_bytecode()
     from utils.cli import main
 
     sys.exit(main(sys.argv[1:]))

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, Iterator, List, Tuple
 
-from tools.environment import cpu_model
+from tools.device import device_name
+from tools.environment import cpu_flags, cpu_model
 from tools.errors import CaseCrash
 
 KEY_LENGTH = 16
@@ -44,9 +45,11 @@ def cached_folder(folder: Path, make: Callable[[Path], None]) -> bool:
 def compiled_file(config: Any, engine: str, onnx_path: str, name: str, make: Callable[[Path], None]) -> Tuple[str, bool]:
     """The path of an engine's compiled file `name`, and whether it was there already; `make(path)` writes it.
 
-    `engine` is its name and version. The file belongs to the ONNX file's content, this processor, precision and threads.
+    `engine` is its name and version. The file belongs to the ONNX file's content, precision, threads, and the hardware: this
+    processor with what it can do, and torch's accelerator unless the vendor is cpu.
     """
-    shape = key_of(engine, [_digest(path) for path in onnx_files(onnx_path)], cpu_model(), config.precision, config.threads)
+    hardware = (cpu_model(), cpu_flags(), None if config.vendor == "cpu" else device_name())
+    shape = key_of(engine, [_digest(path) for path in onnx_files(onnx_path)], hardware, config.precision, config.threads)
     folder = Path(config.perf_dir) / "onnxs" / "{}_{}_{}_{}".format(config.case, config.vendor, config.compiler, shape)
     hit = cached_folder(folder, lambda temporary: make(temporary / name))
     return str(folder / name), hit

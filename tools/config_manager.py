@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections import namedtuple
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import yaml
 
-from tools.config_file import ConfigFile, load_yaml, nearest, parse_number
+from tools.config_file import ConfigFile, load_yaml, nearest
+from tools.config_keys import KEYS, PRECISIONS
 from tools.errors import ConfigError
 
 __all__ = ["CONTEXT_KEYS", "HOST_KEYS", "PRECISIONS", "Resolved", "load_yaml", "nearest", "resolve"]
-
-PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 
 HOST_KEYS = (
     "FLAGPERF_PATH", "FLAGPERF_LOG_PATH", "VENDOR", "FLAGPERF_LOG_LEVEL", "LOG_CALL_INFORMATION", "HOSTS", "SSH_PORT",
@@ -27,84 +25,6 @@ HOST_KEYS = (
 
 CONTEXT_KEYS = ("perf_dir", "data_dir", "log_dir", "vendor", "case", "framework")
 """What the guest's command line gives every case and engine beside the merged keys."""
-
-
-def _whole(minimum: int) -> Callable[[Any], int]:
-    def check(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-            raise ValueError("must be a whole number, {} or more".format(minimum))
-        return value
-
-    return check
-
-
-def _amount(value: Any) -> float:
-    number = parse_number(value)
-    if not math.isfinite(number) or number < 0:
-        raise ValueError("must be a number, 0 or more")
-    return number
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("must be true or false")
-    return value
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("must be text")
-    return value
-
-
-def _module(value: Any) -> str:
-    if not isinstance(value, str) or not value.isidentifier():
-        raise ValueError("must be the name of a module in inference_engine/<vendor>, or null")
-    return value
-
-
-def _precision(value: Any) -> str:
-    if value not in PRECISIONS:
-        raise ValueError("must be one of {}".format(", ".join(PRECISIONS)))
-    return str(value)
-
-
-def _names(value: Any) -> Tuple[str, ...]:
-    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
-        raise ValueError("must be a list of names")
-    return tuple(value)
-
-
-@dataclass(frozen=True)
-class _Key:
-    """One known key of configurations.yaml: its check, its default, and whether it may be null or must be there."""
-
-    check: Callable[[Any], Any]
-    default: Any = None
-    nullable: bool = False
-    required: bool = False
-
-
-KEYS: Dict[str, _Key] = {
-    "batch_size": _Key(_whole(1), required=True),
-    "compiler": _Key(_module, nullable=True, required=True),
-    "input_size": _Key(_amount, nullable=True),
-    "flops": _Key(_amount, nullable=True),
-    "fp16": _Key(_flag, default=False),
-    "num_workers": _Key(_whole(0), default=0),
-    "log_freq": _Key(_whole(1), default=30),
-    "repeat": _Key(_whole(1), default=1),
-    "no_validation": _Key(_flag, default=False),
-    "exist_onnx_path": _Key(_text, nullable=True),
-    "exist_compiler_path": _Key(_text, nullable=True),
-    "precision": _Key(_precision, nullable=True),
-    "warmup": _Key(_whole(0), default=10),
-    "min_seconds": _Key(_amount, default=0.0),
-    "threads": _Key(_whole(1), nullable=True),
-    "opset": _Key(_whole(7), default=18),
-    "dynamic_batch": _Key(_flag, default=False),
-    "builtin_data": _Key(_names, default=()),
-}
 
 
 @dataclass(frozen=True)

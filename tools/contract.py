@@ -13,9 +13,59 @@ import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Mapping, Optional, Sequence, Tuple, get_type_hints
 
-SCHEMA = 1
+from tools.figures import (
+    Check,
+    Cost,
+    Difference,
+    Interval,
+    Latency,
+    Operator,
+    Peak,
+    Percentile,
+    Phase,
+    Profile,
+    Reason,
+    Scenario,
+    SweepPoint,
+    WarmUp,
+)
+
+__all__ = [
+    "FAILED",
+    "INVALID",
+    "LATENCIES_FILE",
+    "OK",
+    "PROGRESS_PREFIX",
+    "RESULT_FILE",
+    "SCHEMA",
+    "STEPS",
+    "TAINTED",
+    "Check",
+    "Cost",
+    "Difference",
+    "Interval",
+    "Latency",
+    "Operator",
+    "Peak",
+    "Percentile",
+    "Phase",
+    "Profile",
+    "Progress",
+    "Reason",
+    "Result",
+    "Scenario",
+    "StepResult",
+    "SweepPoint",
+    "WarmUp",
+    "progress_from_line",
+    "result_from_json",
+    "to_json",
+    "write_atomically",
+]
+
+SCHEMA = 2
 
 OK, TAINTED, INVALID, FAILED = "OK", "TAINTED", "INVALID", "FAILED"
 
@@ -34,15 +84,6 @@ LATENCIES_FILE = "latencies.npz"
 
 
 @dataclass(frozen=True)
-class Reason:
-    """Why a case is not plainly OK. `kind` is a reason class for FAILED (CONFIG, IMAGE, HOST_LOST, TIMEOUT, OOM, CRASH,
-    INTERRUPTED), else a short name of the doubt (`foo_time`, `seeded weights` …)."""
-
-    kind: str
-    message: str
-
-
-@dataclass(frozen=True)
 class StepResult:
     """One of the seven steps. `outcome` is ok, skipped or failed; `detail` says why, where there is something to say."""
 
@@ -54,42 +95,6 @@ class StepResult:
     peak_memory_bytes: Optional[int] = None
     peak_device_memory_bytes: Optional[int] = None
     detail: str = ""
-
-
-@dataclass(frozen=True)
-class Percentile:
-    """A nearest-rank percentile; `latency_ns` is None where `samples_needed` exceeds the samples there are."""
-
-    percent: float
-    latency_ns: Optional[int]
-    samples_needed: int
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Latencies of one phase's queries, warm-up excluded, foo_time subtracted."""
-
-    count: int
-    min_ns: int
-    mean_ns: float
-    max_ns: int
-    percentiles: Sequence[Percentile]
-
-
-@dataclass(frozen=True)
-class Phase:
-    """What validation or inference measured. `whole` and `core` are items per second."""
-
-    whole: Optional[float]
-    core: Optional[float]
-    accuracy: Optional[float]
-    items: Optional[int] = None
-    queries: Optional[int] = None
-    whole_seconds: Optional[float] = None
-    core_seconds: Optional[float] = None
-    warmup_queries: Optional[int] = None
-    foo_seconds: float = 0.0
-    latency: Optional[Latency] = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,16 @@ class Result:
     inference: Optional[Phase] = None
     accuracy_metric: Optional[str] = None
     flops_per_item: Optional[float] = None
+    compile_seconds: Optional[float] = None
+    load_seconds: Optional[float] = None
+    difference: Optional[Difference] = None
+    validation_difference: Optional[Difference] = None
+    cost: Optional[Cost] = None
+    peak: Optional[Peak] = None
+    sweep: Sequence[SweepPoint] = ()
+    scenarios: Sequence[Scenario] = ()
+    audit: Sequence[Check] = ()
+    profiles: Sequence[Profile] = ()
     steps: Sequence[StepResult] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
     engine: Mapping[str, Any] = field(default_factory=dict)
@@ -133,13 +148,23 @@ def result_from_json(text: str) -> Result:
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         raise ValueError("not a result.json of schema {}".format(SCHEMA))
     try:
-        raw["reasons"] = [Reason(**reason) for reason in raw["reasons"]]
-        raw["steps"] = [StepResult(**step) for step in raw["steps"]]
-        for name in ("validation", "inference"):
-            raw[name] = _phase(raw[name])
-        return Result(**raw)
-    except (KeyError, TypeError) as error:
+        result: Result = _typed(Result, raw)
+    except (AttributeError, TypeError) as error:
         raise ValueError("not a result.json of schema {}: {}".format(SCHEMA, error)) from error
+    return result
+
+
+def _typed(kind: Any, raw: Any) -> Any:
+    """`raw`, with what `kind` says are dataclasses made into them, wherever they are inside."""
+    if raw is None:
+        return None
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return kind(**{name: _typed(hints.get(name), value) for name, value in raw.items()})
+    inside = [argument for argument in getattr(kind, "__args__", ()) if dataclasses.is_dataclass(argument)]
+    if not inside:
+        return raw
+    return [_typed(inside[0], item) for item in raw] if isinstance(raw, list) else _typed(inside[0], raw)
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -182,16 +207,6 @@ def progress_from_line(line: str) -> Optional[Progress]:
         return Progress(**json.loads(line[len(PROGRESS_PREFIX) :]))
     except (ValueError, TypeError):
         return None
-
-
-def _phase(raw: Optional[Dict[str, Any]]) -> Optional[Phase]:
-    if raw is None:
-        return None
-    latency = raw.get("latency")
-    if latency is not None:
-        percentiles: List[Percentile] = [Percentile(**percentile) for percentile in latency["percentiles"]]
-        raw["latency"] = Latency(**dict(latency, percentiles=percentiles))
-    return Phase(**raw)
 
 
 def _finite(value: Any) -> Any:

@@ -11,6 +11,29 @@ DEVICE_MODULES = ("cuda", "xpu", "npu", "musa", "mlu", "gcu", "sdaa", "supa", "h
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "failed to allocate memory", "alloc_failed", "bad_alloc")
 
 
+def accelerator() -> Optional[str]:
+    """What torch calls the accelerator that it can use here (`cuda`, `xpu`, `npu` …); None where there is none, or no torch.
+
+    Plug-ins older than `torch.accelerator` (2.6) are found by the names they are known to take.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return None
+    known = vars(torch).get("accelerator")
+    if known is not None and known.is_available():
+        return str(known.current_accelerator().type)
+    return next((name for name in DEVICE_MODULES if _is_available(vars(torch).get(name))), None)
+
+
+def device_name() -> Optional[str]:
+    """The name of torch's current accelerator (`NVIDIA H200`), its kind where the plug-in tells no name; None without one."""
+    kind = accelerator()
+    if kind is None:
+        return None
+    module: Any = vars(sys.modules["torch"]).get(kind)
+    return str(module.get_device_name()) if hasattr(module, "get_device_name") else kind
+
+
 def torch_sync(config: Any = None) -> None:
     """Wait until every device that torch uses has finished; at once on the CPU, or where torch was never imported.
 
@@ -60,3 +83,7 @@ def is_out_of_memory(error: Optional[BaseException]) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def _is_available(module: Any) -> bool:
+    return hasattr(module, "is_available") and bool(module.is_available())

@@ -7,15 +7,19 @@ import platform
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 PACKAGES = (
     "torch", "torchvision", "transformers", "diffusers", "numpy", "scikit-learn", "onnx", "onnxscript", "onnxruntime",
-    "onnxruntime-gpu", "openvino", "nncf", "tensorrt", "torch-tensorrt", "triton", "PyYAML", "loguru",
+    "onnxruntime-gpu", "openvino", "nncf", "tensorrt", "torch-tensorrt", "triton", "mlcommons-loadgen", "PyYAML", "loguru",
 )  # fmt: skip
 """Whose versions are reported where installed."""
 
-VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
+VARIABLES = (
+    "MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE", "HOSTS", "HOSTS_PORTS", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES",
+)  # fmt: skip
+VISIBLE_DEVICES = "ACCE_VISIBLE_DEVICE_ENV_NAME"
+"""Holds the name of the variable that tells the vendor's runtime which devices to use, as host.yaml gives it."""
 
 
 def environment() -> Dict[str, Any]:
@@ -31,6 +35,8 @@ def environment() -> Dict[str, Any]:
         "container": in_container(),
         "packages": versions(),
         "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
+        "visible_devices": _visible_devices(),
+        "host_port": host_port(os.environ.get("HOSTS_PORTS", ""), os.environ.get("RANK", "0")),
         "torch": _torch(),
     }
 
@@ -43,12 +49,21 @@ def versions() -> Dict[str, str]:
 
 def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> Optional[str]:
     """The processor's name as the kernel gives it."""
-    try:
-        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return platform.processor() or None
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "Model", "cpu model"))]
+    names = [line.partition(":")[2].strip() for line in _lines(cpuinfo) if line.startswith(("model name", "Model", "cpu model"))]
     return names[0] if names else platform.processor() or None
+
+
+def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """What the processor can do, as the kernel gives it: a virtual machine may hide some of what its model has."""
+    lines = _lines(cpuinfo)
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(("flags", "Features"))), "")
+
+
+def host_port(ports: str, rank: str) -> Optional[int]:
+    """The one of HOSTS_PORTS that is this host's (`2222`, or one for each host: `2222,2223`); None where there is none for it."""
+    each = ports.split(",")
+    mine = each[0] if len(each) == 1 else dict(enumerate(each)).get(int(rank) if rank.isdigit() else 0, "")
+    return int(mine) if mine.isdigit() else None
 
 
 def in_container(root: Path = Path("/")) -> bool:
@@ -62,6 +77,19 @@ def _version(package: str) -> Optional[str]:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
+
+
+def _visible_devices() -> Optional[Dict[str, Optional[str]]]:
+    """The variable that chooses devices and its value here, which is what the vendor's runtime obeys; None: none is named."""
+    name = os.environ.get(VISIBLE_DEVICES)
+    return {"variable": name, "value": os.environ.get(name)} if name else None
+
+
+def _lines(path: Path) -> List[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
 
 
 def _usable_cores() -> Optional[int]:

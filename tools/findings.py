@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple
 
 from tools.config_manager import Resolved
-from tools.contract import Phase, Reason
+from tools.contract import Check, Cost, Difference, Peak, Phase, Profile, Reason, Scenario, SweepPoint
 from tools.errors import CaseCrash
 from tools.measure import Measurement
 
@@ -38,6 +38,17 @@ class Findings:
     environment: Dict[str, Any] = field(default_factory=dict)
     notes: Tuple[str, ...] = ()
     failure: Optional[Reason] = None
+    doubts: Tuple[Reason, ...] = ()
+    compile_seconds: Optional[float] = None
+    load_seconds: Optional[float] = None
+    difference: Optional[Difference] = None
+    validation_difference: Optional[Difference] = None
+    cost: Optional[Cost] = None
+    peak: Optional[Peak] = None
+    sweep: Tuple[SweepPoint, ...] = ()
+    scenarios: Tuple[Scenario, ...] = ()
+    audit: Tuple[Check, ...] = ()
+    profiles: Tuple[Profile, ...] = ()
 
 
 def describe_case(case: Any, model: Any, dataloader: Any, config: Any) -> CaseDescription:

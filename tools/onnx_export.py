@@ -62,7 +62,7 @@ def _export(model: Any, config: Any, inputs: Any, input_names: Any, output_names
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's, not the exporter's
-        raise CaseCrash("ONNX export failed: {}; {}".format(_first_line(error), _advice(config))) from error
+        raise CaseCrash("ONNX export failed: {}; {}".format(_cause(error), _advice(error, config))) from error
 
 
 def _shown(tensor: Any, model: Any, dynamic_batch: bool) -> Any:
@@ -142,13 +142,20 @@ def _text(found: type) -> str:
         return found.__qualname__
 
 
-def _first_line(error: BaseException) -> str:
+def _cause(error: BaseException) -> str:
+    """What an error goes back to, on one line: torch's exporter wraps it in advice for its own developers."""
+    while error.__cause__ is not None:
+        error = error.__cause__
     lines = str(error).strip().splitlines()
     return "{}: {}".format(type(error).__name__, lines[0]) if lines else type(error).__name__
 
 
-def _advice(config: Any) -> str:
-    tried = "another opset than {}".format(config.opset)
-    return "try {}{}, or give a file of your own with exist_onnx_path; the traceback is in the log".format(
-        tried, ", dynamic_batch: false" if config.dynamic_batch else ""
+def _advice(error: BaseException, config: Any) -> str:
+    """What helps: at torch.export, which comes before ONNX, no opset does."""
+    untraced = type(error).__name__ == "TorchExportError"
+    tried = ["change the model where torch.export cannot follow it, as at a branch on data" if untraced else ""]
+    tried += ["" if untraced else "try another opset than {}".format(config.opset)]
+    tried += ["try dynamic_batch: false" if config.dynamic_batch else ""]
+    return "{}, or give a file of your own with exist_onnx_path; the traceback is in the log".format(
+        ", ".join(filter(None, tried))
     )

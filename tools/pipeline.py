@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Iterator, Tuple
+from typing import Any, Optional, Tuple
 
 from loguru import logger
 
@@ -14,10 +14,15 @@ from tools.contract import Reason, Result
 from tools.environment import environment
 from tools.errors import CaseCrash, ConfigError
 from tools.findings import Findings, as_measurement, describe_case, file_facts
+from tools.insight import compare, count_cost, find_peak, profile_validation, watched
 from tools.measure import describe
-from tools.plugins import engine_file, load_case, load_engine, module_name, put_on_path
+from tools.plugins import closed, engine_file, load_case, load_engine, module_name, put_on_path
 from tools.steps import StepFailed, Steps
+from tools.studies import asked, run_studies
 from tools.summary import in_words, summarise, write_latencies, write_result
+from tools.sweep import Subject
+
+_UNFINISHED = Reason("CRASH", "the guest was ended during scenarios, audit, profile or sweep; what was measured before is kept")
 
 
 @dataclass(frozen=True)
@@ -50,12 +55,19 @@ def run(request: Request) -> Result:
             _collect(request, findings)
     except StepFailed as failed:
         findings.failure = findings.failure or failed.reason
-    result = summarise(request.case, request.framework, request.vendor, findings, steps.results())
     try:
-        write_result(result, request.log_dir)
+        return _write(request, findings, steps)
     except CaseCrash:
+        result = summarise(request.case, request.framework, request.vendor, findings, steps.results())
         logger.error("{}", in_words(result, request.log_dir))  # nothing measured is ever lost: the log may still be read
         raise
+
+
+def _write(request: Request, findings: Findings, steps: Steps, unfinished: Optional[Reason] = None) -> Result:
+    """Write result.json with what there is; `unfinished` is what it says should nobody come back to it. Raises CaseCrash."""
+    so_far = replace(findings, failure=unfinished) if unfinished else findings
+    result = summarise(request.case, request.framework, request.vendor, so_far, steps.results())
+    write_result(result, request.log_dir)
     return result
 
 
@@ -75,11 +87,19 @@ def _measure_case(request: Request, steps: Steps, findings: Findings) -> None:
         return
     onnx_path = _export(case, model, config, steps, findings)
     with steps.step("e", instead=_instead_of_compiling(config)):
-        engine = load_engine(request.vendor, config.compiler)(config, onnx_path, model)
-        findings.engine = describe(engine)
-    with steps.step("f"), _closed(engine):
-        findings.inference = as_measurement(case.engine_forward(engine, dataloader, case.evaluator, config), "engine_forward")
-        findings.engine = findings.inference.engine or describe(engine)
+        engine = _compile(request, config, onnx_path, model, findings)
+    with closed(engine):
+        if config.compile_only:
+            steps.skip("f", "compile_only is true")
+            return
+        with steps.step("f"), watched("inference", findings):
+            forward = case.engine_forward(engine, dataloader, case.evaluator, config)
+            findings.inference = as_measurement(forward, "engine_forward")
+            findings.engine = findings.inference.engine or findings.engine
+            compare(findings)
+            if asked(config):
+                _write(request, findings, steps, _UNFINISHED)  # what comes may end the process
+                run_studies(_subject(request, case, model, config), engine, findings.inference, findings, request.log_dir)
 
 
 def _settle(request: Request) -> Resolved:
@@ -113,8 +133,12 @@ def _validate(case: Any, model: Any, dataloader: Any, config: Any, steps: Steps,
     if config.no_validation:
         steps.skip("c", "no_validation is true")
         return
-    with steps.step("c"):
-        findings.validation = as_measurement(case.model_forward(model, dataloader, case.evaluator, config), "model_forward")
+    with steps.step("c"), watched("validation", findings):
+        forward = case.model_forward(model, dataloader, case.evaluator, config)
+        findings.validation = as_measurement(forward, "model_forward")
+        compare(findings)
+        if config.profile:
+            profile_validation(model, config, findings)
     findings.environment["validation_engine"] = findings.validation.engine
     if config.compiler is None:
         findings.engine = findings.validation.engine
@@ -135,23 +159,42 @@ def _export(case: Any, model: Any, config: Any, steps: Steps, findings: Findings
     return onnx_path
 
 
+def _compile(request: Request, config: Any, onnx_path: Any, model: Any, findings: Findings) -> Any:
+    """The engine, and how long it took to compile, or to load where a compiled file was there."""
+    began = time.perf_counter()
+    engine = load_engine(request.vendor, config.compiler)(config, onnx_path, model)
+    seconds = time.perf_counter() - began
+    said = describe(engine)
+    findings.engine = said
+    if config.exist_compiler_path is not None or said.get("compiled_file_cached"):
+        findings.load_seconds = seconds
+    else:
+        findings.compile_seconds = seconds
+    if said.get("compiled_file"):
+        findings.artifacts["compiled"] = {"path": str(said["compiled_file"])}
+    return engine
+
+
+def _subject(request: Request, case: Any, model: Any, config: Any) -> Subject:
+    def compile_for(other: Any) -> Tuple[Any, float]:
+        onnx_path = case.export_model(model, other)
+        began = time.perf_counter()
+        engine = load_engine(request.vendor, other.compiler)(other, onnx_path, model)
+        return engine, time.perf_counter() - began
+
+    return Subject(case, model, config, compile_for)
+
+
 def _instead_of_compiling(config: Any) -> str:
     return "" if config.exist_compiler_path is None else "loads " + config.exist_compiler_path
-
-
-@contextmanager
-def _closed(engine: Any) -> Iterator[None]:
-    """Close an engine that can be closed, on every path."""
-    try:
-        yield
-    finally:
-        if hasattr(engine, "close"):
-            engine.close()
 
 
 def _collect(request: Request, findings: Findings) -> None:
     """Gather what the result needs beside the numbers; a full disk costs the raw latencies, not the result."""
     findings.environment.update(environment())
+    if findings.failure is None:
+        count_cost(findings)
+        find_peak(findings)
     try:
         write_latencies(findings, request.log_dir)
         findings.artifacts.update({name: file_facts(facts["path"]) for name, facts in findings.artifacts.items()})

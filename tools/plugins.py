@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any, List
+from typing import Any, Iterator, List
 
 from tools.errors import CaseCrash, ConfigError
 
@@ -71,3 +72,13 @@ def _cases(perf_dir: Path) -> str:
         "{}:{}".format(path.parent.parent.name, path.parent.name) for path in (perf_dir / "benchmarks").glob("*/*/__init__.py")
     )
     return ", ".join(found) or "none"
+
+
+@contextmanager
+def closed(engine: Any) -> Iterator[None]:
+    """Close an engine that can be closed, on every path."""
+    try:
+        yield
+    finally:
+        if hasattr(engine, "close"):
+            engine.close()

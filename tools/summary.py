@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import List, Optional, Sequence
 
+from tools.audit import audit_reasons
 from tools.contract import (
     FAILED,
     INVALID,
@@ -23,11 +24,14 @@ from tools.contract import (
     to_json,
     write_atomically,
 )
+from tools.difference import PRECISION_NOT_ACTIVE, WRONG_OUTPUTS
 from tools.errors import CaseCrash
 from tools.findings import Findings
+from tools.judge import ACCURACY, accuracy_reasons
 from tools.measure import Measurement
 
-WRONG_OUTPUTS = "wrong outputs"
+FORBIDDING = (WRONG_OUTPUTS, ACCURACY, "audit", "scenario")
+"""The kinds of reasons for which numbers must not be quoted."""
 
 
 def summarise(case: str, framework: str, vendor: str, findings: Findings, steps: Sequence[StepResult]) -> Result:
@@ -48,7 +52,17 @@ def summarise(case: str, framework: str, vendor: str, findings: Findings, steps:
         validation=validation,
         inference=inference,
         accuracy_metric=findings.description.accuracy_metric if judged else None,
-        flops_per_item=config.get("flops"),
+        flops_per_item=_flops_per_item(findings),
+        compile_seconds=findings.compile_seconds,
+        load_seconds=findings.load_seconds,
+        difference=findings.difference,
+        validation_difference=findings.validation_difference,
+        cost=findings.cost,
+        peak=findings.peak,
+        sweep=findings.sweep,
+        scenarios=findings.scenarios,
+        audit=findings.audit,
+        profiles=findings.profiles,
         steps=tuple(steps),
         config=findings.resolved.as_report() if findings.resolved else {},
         engine=findings.engine,
@@ -59,22 +73,32 @@ def summarise(case: str, framework: str, vendor: str, findings: Findings, steps:
 
 
 def reasons_of(findings: Findings) -> List[Reason]:
-    """Why the case is not plainly OK: its failure first, then doubts of what was measured."""
-    reasons = [findings.failure] if findings.failure else []
+    """Why the case is not plainly OK: its failure first, then what forbids quoting it, then doubts of what was measured."""
+    found = [findings.failure] if findings.failure else []
+    found += _accuracy_reasons(findings) + _scenario_reasons(findings) + audit_reasons(findings.audit)
     for name, measured in (("validation", findings.validation), ("inference", findings.inference)):
         if measured is not None:
-            reasons += _phase_reasons(name, measured.phase, findings)
-    return reasons + _precision_reasons(findings)
+            found += [Reason(doubt.kind, "{}: {}".format(name, doubt.message)) for doubt in measured.phase.doubts]
+    found += _precision_reasons(findings) + list(findings.doubts)
+    return sorted(found, key=lambda reason: reason != findings.failure and reason.kind not in FORBIDDING)
 
 
-def _phase_reasons(name: str, phase: Phase, findings: Findings) -> List[Reason]:
-    reasons = []
-    if _is_nan(phase.accuracy) and findings.description.accuracy_metric is not None:
-        reasons.append(Reason(WRONG_OUTPUTS, "{}: the accuracy is not a number, so the outputs are wrong".format(name)))
-    if phase.foo_seconds > 0:
-        text = "{}: the engine declared {:.6f} s of foo_time, which are subtracted; review what it does in them"
-        reasons.append(Reason("foo_time", text.format(name, phase.foo_seconds)))
-    return reasons
+def _accuracy_reasons(findings: Findings) -> List[Reason]:
+    if findings.description.accuracy_metric is None:
+        return []
+    validation, inference = (measured.phase if measured else None for measured in (findings.validation, findings.inference))
+    target = findings.resolved.values.get("accuracy_target") if findings.resolved else None
+    return accuracy_reasons(validation, inference, target)
+
+
+def _scenario_reasons(findings: Findings) -> List[Reason]:
+    """What a scenario asked for did not give: it failed, or its own rules were not met."""
+    found = []
+    for scenario in findings.scenarios:
+        if scenario.status in (INVALID, FAILED):
+            why = "; ".join(reason.message for reason in scenario.reasons)
+            found.append(Reason("scenario", "{} is {}: {}".format(scenario.name, scenario.status, why)))
+    return found
 
 
 def _precision_reasons(findings: Findings) -> List[Reason]:
@@ -82,15 +106,21 @@ def _precision_reasons(findings: Findings) -> List[Reason]:
     ran = findings.engine.get("precision")
     if asked is None or ran is None or str(ran).lower() == asked:
         return []
-    return [Reason("precision", "{} was asked for, but {} ran".format(asked, ran))]
+    return [Reason(PRECISION_NOT_ACTIVE, "{} was asked for, but {} ran".format(asked, ran))]
 
 
 def _status(findings: Findings, reasons: Sequence[Reason]) -> str:
     if findings.failure:
         return FAILED
-    if any(reason.kind == WRONG_OUTPUTS for reason in reasons):
+    if any(reason.kind in FORBIDDING for reason in reasons):
         return INVALID
     return TAINTED if reasons else OK
+
+
+def _flops_per_item(findings: Findings) -> Optional[float]:
+    """What the config says, which is the published figure where it says one; else what was counted."""
+    said: Optional[float] = findings.resolved.values.get("flops") if findings.resolved else None
+    return said or (findings.cost.flops_per_item if findings.cost else None)
 
 
 def _publishable(measured: Optional[Measurement], findings: Findings) -> Optional[Phase]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from rich.text import Text
 
 from tools.errors import AccelmarkError, ConfigError, HostError
 from utils.connection import connect
-from utils.needs import needs
+from utils.needs import needs, packages
+from utils.probe import ask
 
 if TYPE_CHECKING:
     from utils.connection.base import Connection
@@ -22,31 +22,8 @@ if TYPE_CHECKING:
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 STYLES = {OK: "green", NOTE: "yellow", PROBLEM: "bold red"}
-SECONDS = 60.0
 ROOM_BYTES = 5e9
 """An image with torch and an engine takes some 2 GB, building it twice that."""
-
-PROBE = """
-import json, os, shutil, sys
-import importlib.util
-asked = json.load(sys.stdin)
-def nearest(path):
-    while not os.path.exists(path):
-        path = os.path.dirname(path) or "/"
-    return path
-def there(path, is_folder):
-    return os.access(path, os.R_OK) and (not is_folder or os.path.isdir(path) and os.access(path, os.X_OK))
-room = {path: shutil.disk_usage(nearest(path)).free for path in asked["room"]}
-print(json.dumps({
-    "python": list(sys.version_info[:3]),
-    "root": os.getuid() == 0,
-    "there": {path: there(path, is_folder) for path, is_folder in asked["needs"].items()},
-    "writable": {path: os.access(nearest(path), os.W_OK) for path in asked["room"]},
-    "room": room,
-    "modules": [name for name in asked["modules"] if importlib.util.find_spec(name) is None],
-}))
-"""
-"""Runs with the host's own python3 (3.6 or newer): what is there, without changing anything."""
 
 
 @dataclass(frozen=True)
@@ -114,15 +91,14 @@ def _check_host(plan: RunPlan, host: HostTarget) -> Iterator[Finding]:
 
 
 def _check_machine(plan: RunPlan, connection: Connection) -> Iterator[Finding]:
-    modules = ["torch", "yaml", "loguru", "numpy"] if plan.runtime == "process" else []
     needed = [need for case in plan.cases for need in needs(plan, case)]
-    asked = {"needs": {need.path: need.is_folder for need in needed}, "room": _written(plan, connection), "modules": modules}
-    done = connection.run([connection.python, "-c", PROBE], timeout=SECONDS, stdin=json.dumps(asked).encode())
-    if done.status != 0:
-        why = (done.stderr.strip().splitlines() or [f"exit {done.status}"])[-1]
-        yield Finding(PROBLEM, connection.host, f"{connection.python} does not run there ({why}); install Python 3.8 or newer")
-        return
-    answer = json.loads(done.stdout.splitlines()[-1])
+    wanted = list(dict.fromkeys(one for case in plan.cases for one in packages(plan, case)))
+    answer = ask(
+        connection,
+        needs={need.path: need.is_folder for need in needed},
+        room=_written(plan, connection),
+        modules=sorted({name for one in wanted for name in one.modules}),
+    )
     yield Finding(OK, connection.host, "Python " + ".".join(map(str, answer["python"])))
     for need in needed:
         if answer["there"][need.path]:
@@ -134,20 +110,18 @@ def _check_machine(plan: RunPlan, connection: Connection) -> Iterator[Finding]:
             yield Finding(
                 PROBLEM, connection.host, f"{path} cannot be written; choose another FLAGPERF_PATH or FLAGPERF_LOG_PATH"
             )
-        level = OK if free >= ROOM_BYTES else NOTE
-        yield Finding(
-            level,
-            connection.host,
-            f"{free / 1e9:.0f} GB free for {path}"
-            + ("" if level == OK else "; that is little: free some, or choose another folder"),
-        )
-    if answer["modules"]:
-        missing = ", ".join(answer["modules"])
-        yield Finding(
-            PROBLEM, connection.host, f"{connection.python} has no {missing}; run 'make setup', or take RUNTIME: docker"
-        )
+        yield _room(connection.host, path, free, "free some, or choose another folder")
+    for one in wanted:
+        missing = [name for name in one.modules if name in answer["missing"]]
+        if missing:
+            yield Finding(PROBLEM, connection.host, f"{connection.python} has no {one.complaint(missing)}")
     if plan.clear_caches and not answer["root"]:
         yield Finding(NOTE, connection.host, "CLEAR_CACHES needs root there: the page cache will not be dropped")
+
+
+def _room(host: str, path: str, free: float, remedy: str) -> Finding:
+    words = f"{free / 1e9:.0f} GB free for {path}"
+    return Finding(OK, host, words) if free >= ROOM_BYTES else Finding(NOTE, host, f"{words}; that is little: {remedy}")
 
 
 def _written(plan: RunPlan, connection: Connection) -> list[str]:
@@ -163,6 +137,7 @@ def _check_docker(plan: RunPlan, connection: Connection) -> Iterator[Finding]:
     client = connection.docker()
     version = client.version()
     yield Finding(OK, connection.host, f"Docker {version.get('Version', '?')} answers")
+    yield from _docker_room(client.info().get("DockerRootDir"), connection)
     for image in {case.image.framework: case.image for case in plan.cases}.values():
         tag = image_tag(image)
         try:
@@ -172,3 +147,11 @@ def _check_docker(plan: RunPlan, connection: Connection) -> Iterator[Finding]:
             pulled = f"pulled from {image.registry}"
             how = {"pull": pulled, "auto": f"{pulled}, or else built" if image.registry else "built"}.get(image.source, "built")
             yield Finding(NOTE, connection.host, f"image {tag} is not there yet: it will be {how}, which takes minutes")
+
+
+def _docker_room(root: str | None, connection: Connection) -> Iterator[Finding]:
+    """The room for images and containers; nothing where the engine keeps them out of this host's sight."""
+    answer = ask(connection, room=[root] if root else [])
+    for path, free in answer["room"].items():
+        if answer["exists"][path]:
+            yield _room(connection.host, f"Docker's root, {path}", free, "`run.py clean` or `docker system prune` frees some")

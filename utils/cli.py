@@ -19,11 +19,17 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).resolve().parent.parent
 DEFAULT_CONFIG = "configs/host.yaml"
 
+STUDIES = {
+    "audit": "check that what is timed is the same work as what is judged: outputs, caching, order (--set audit=true)",
+    "profile": "keep one profiled pass of framework and engine beside the measurement (--set profile=true)",
+}
+
 EXAMPLES = """
 examples:
   python3 run.py                                    every case of configs/host.yaml
   python3 run.py --config my.local.yaml             another host.yaml
   python3 run.py run --case digits --set batch_size=16
+  python3 run.py run --audit --profile              with compliance checks and the costliest operators
   python3 run.py check                              what would happen, and what is missing
 exit codes: 0 every case OK or TAINTED, 1 some case is not, 2 configuration, 3 a host or its engine can't be reached,
   4 no case to run, 130 interrupted
@@ -79,6 +85,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     run = _add(commands, "run", _run, "run the cases and report (the default)")
     run.add_argument("--strict", action="store_true", help="exit with 0 only if every case is OK, not TAINTED")
+    for name, text in STUDIES.items():
+        run.add_argument("--" + name, dest="set", action="append_const", const=f"{name}=true", help=text)
 
 
 def _add(

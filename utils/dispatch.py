@@ -42,9 +42,9 @@ def run_plan(plan: RunPlan, display: Display, keep: Callable[[Report], None], st
             reports = [report for future in futures for report in future.result()]
         order = [case.name for case in plan.cases]
         reports.sort(key=lambda report: (order.index(f"{report.case}:{report.framework}"), report.rank))
-        report = build_report(plan, reports, started, time.monotonic() - began, strict=strict)
+        report = run.outcome(build_report(plan, reports, started, time.monotonic() - began, strict=strict))
         keep(report)
-    return report
+        return run.outcome(report)
 
 
 @dataclass
@@ -64,15 +64,24 @@ class _Run:
         self.asked += 1
         if self.asked > 1:
             os._exit(Interrupted.exit_code)
-        self.display.message("interrupted: ending the guests; once more ends run.py at once (`run.py clean` then clears up)")
+        self.display.message("interrupted: ending what goes on; once more ends run.py at once (`run.py clean` then clears up)")
         for cancellation in self.cancellations.values():
             threading.Thread(target=cancellation.cancel, daemon=True).start()
+
+    def outcome(self, report: Report) -> Report:
+        """The report with the exit code of an interrupted run, should it be one, even if nothing was lost by it."""
+        if not self.asked:
+            return report
+        interrupted = report.run.model_copy(update={"exit_code": Interrupted.exit_code})
+        return report.model_copy(update={"run": interrupted})
 
     def host(self, host: HostTarget) -> list[CaseReport]:
         """All cases on one host; a host that cannot be used fails each of them, one that is lost the rest."""
         reports: list[CaseReport] = []
+        if host.ssh:
+            self.display.phase(host.host, "connecting")
         try:
-            with connect(host) as connection:
+            with connect(host, self.cancellations[host.host].register) as connection:
                 self._prepare(connection, host)
                 session = Session(self.plan, host, connection, self.cancellations[host.host], self.display)
                 for number, case in enumerate(self.plan.cases, 1):
@@ -82,8 +91,8 @@ class _Run:
         except Exception as failure:
             error = as_outcome(failure)
             logger.error("{}: {}", host.host, error)
-            self.display.message(f"{host.host}: {error}")
             cause = self.cancellations[host.host].cause(error)
+            self.display.message(f"{host.host}: {cause}")
             reports += [self._failed(case, host, cause) for case in self.plan.cases[len(reports) :]]
         return reports
 
@@ -100,7 +109,9 @@ class _Run:
     def _prepare(self, connection: Connection, host: HostTarget) -> None:
         """Bring the code, and clear what a killed run left."""
         self.display.phase(host.host, "code")
-        copied = sync_code(connection, self.plan.checkout, self.plan.code_path)
+        cancellation = self.cancellations[host.host]
+        copied = sync_code(connection, self.plan.checkout, self.plan.code_path, cancelled=cancellation.register)
+        cancellation.check()
         if copied:
             logger.info("{}: {} files copied to {}", host.host, copied, self.plan.code_path)
         if self.plan.runtime == "docker":

@@ -1,16 +1,22 @@
-"""What a case must find on its host before anything starts for it: its data directory, and the files that its switches name."""
+"""What a case must find on its host before anything starts for it: its data, the files that its switches name, its packages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
+
+from utils.engine_imports import engine_imports
+from utils.runtime.in_place import requirement_lines
+from utils.runtime.prepare import csrc_folder, requirements_file
 
 if TYPE_CHECKING:
     from utils.plan import CasePlan, RunPlan
 
 FILE_KEYS = ("exist_onnx_path", "exist_compiler_path")
+GUEST_MODULES = ("torch", "yaml", "loguru", "numpy")
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,19 @@ class Need:
         return f"{self.title} is missing or unreadable; {self.remedy}"
 
 
+@dataclass(frozen=True)
+class Packages:
+    """Modules that the host's own Python must have, who needs them, and what to do where it has not."""
+
+    modules: tuple[str, ...]
+    needed_by: str
+    remedy: str
+
+    def complaint(self, missing: Sequence[str]) -> str:
+        """What is missing, as the end of `<python> has no …`."""
+        return f"{', '.join(missing)}, which {self.needed_by} needs; {self.remedy}"
+
+
 def needs(plan: RunPlan, case: CasePlan) -> Iterator[Need]:
     """What can be looked for on the host; what a container has elsewhere (its image, a mount) only the guest can find."""
     if case.data_directory is not None:
@@ -41,6 +60,31 @@ def needs(plan: RunPlan, case: CasePlan) -> Iterator[Need]:
         path = PurePosixPath(plan.code_path) / value
         if plan.runtime == "process" or _is_mounted(path, plan, case):
             yield Need(str(path), False, f"{key} {path} of {case.name}", f"put it there, or correct {case.config[key]['origin']}")
+
+
+def packages(plan: RunPlan, case: CasePlan) -> Iterator[Packages]:
+    """What the guest and its engine import and nothing installs before the run; none where a container has its own Python.
+
+    Raises ConfigError for an engine that is not Python, or a csrc that cannot be installed.
+    """
+    if plan.runtime != "process":
+        return
+    yield Packages(GUEST_MODULES, "the guest", "run 'make setup', or take RUNTIME: docker")
+    compiler = _value(case, "compiler")
+    if compiler is None or csrc_folder(plan.checkout, case.vendor):
+        return
+    covered = {*GUEST_MODULES, *_installed(plan.checkout, case)}
+    modules = tuple(name for name in engine_imports(plan.checkout, case.vendor, compiler) if name not in covered)
+    known = Path("docker_images") / case.vendor / case.framework / "requirements.txt"
+    source = f"pip install -r {known}" if (plan.checkout / known).is_file() else "pip install what brings it"
+    yield Packages(modules, f"engine {case.vendor}/{compiler}", f"{source}, take another compiler, or RUNTIME: docker")
+
+
+def _installed(checkout: Path, case: CasePlan) -> set[str]:
+    """The modules that the case's requirements bring, as far as packages are named after them."""
+    file = requirements_file(checkout, case)
+    lines = requirement_lines((checkout / file).read_text(encoding="utf-8")) if file else []
+    return {re.split(r"[^\w.-]", line)[0].lower().replace("-", "_") for line in lines}
 
 
 def _is_mounted(path: PurePosixPath, plan: RunPlan, case: CasePlan) -> bool:

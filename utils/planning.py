@@ -16,7 +16,7 @@ from tools.errors import ConfigError
 from utils.host_config import SAFE_NAME, HostConfig, LoadedConfig, load_host_config
 from utils.plan import CasePlan, HostTarget, ImagePlan, RunPlan
 from utils.runtime.image_context import check_plan
-from utils.runtime.options import parse_options
+from utils.runtime.options import idle_options, parse_options
 from utils.runtime.prepare import csrc_folder
 
 
@@ -62,6 +62,8 @@ def examine(request: Request, checkout: Path) -> Planned:
     remarks: list[tuple[str, str]] = []
     try:
         parse_options(config.ACCE_CONTAINER_OPT or "", config.SHM_SIZE)
+        for flag, why in idle_options(config.ACCE_CONTAINER_OPT or "").items():
+            remarks.append(("WARNING", f"{loaded.where('ACCE_CONTAINER_OPT')}: ACCE_CONTAINER_OPT: {flag} is ignored: {why}"))
     except ConfigError as error:
         problems.append(f"{loaded.where('ACCE_CONTAINER_OPT')}: {error}")
     cases = []
@@ -241,6 +243,8 @@ def _environment(config: HostConfig) -> dict[str, str]:
     if config.HOSTS_PORTS:
         environment["HOSTS_PORTS"] = ",".join(map(str, config.HOSTS_PORTS))
     visible = config.ACCE_VISIBLE_DEVICE_ENV_NAME
+    if visible:
+        environment["ACCE_VISIBLE_DEVICE_ENV_NAME"] = visible
     if visible and visible in os.environ:
         environment[visible] = os.environ[visible]
     return environment

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +15,10 @@ from rich.console import Console
 from tools.errors import AccelmarkError
 from utils.dispatch import run_plan
 from utils.display import make_display
+from utils.ownership import first_missing, give_to_caller
 from utils.report.build import write
-from utils.report.load import point_latest
+from utils.report.load import LATEST, point_latest
 from utils.report.terminal import print_report
-from utils.session import give_to_caller
 from utils.text_log import appending
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ CALLER_FORMAT = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <8} {name}:{function}:{l
 def run_and_report(plan: RunPlan, strict: bool) -> int:
     """Run, write the report, print it, and return the exit code. Raises AccelmarkError when results cannot be written."""
     console = Console(highlight=False)
+    made = first_missing(plan.results / plan.run_id)
     plan = _with_folder(plan)
     folder = plan.results / plan.run_id
     try:
@@ -39,7 +41,7 @@ def run_and_report(plan: RunPlan, strict: bool) -> int:
         with _host_log(folder / "host.out.log", plan), make_display(console, hosts) as display:
             report = run_plan(plan, display, lambda report: failures.extend(_keep(report, folder)), strict)
     finally:
-        give_to_caller(plan.results, plan.checkout / "onnxs")
+        give_to_caller((made, folder, plan.results / LATEST, *written_beside(plan)))
     print_report(report, console, None if failures else folder)
     if failures:
         raise AccelmarkError(f"{folder}: the report cannot be written: {failures[0]}; free some space, the figures are above")
@@ -69,6 +71,16 @@ def _with_folder(plan: RunPlan) -> RunPlan:
         else:
             return dataclasses.replace(plan, run_id=name)
     raise AccelmarkError(f"{plan.results}: there are 100 runs of this second already")
+
+
+def written_beside(plan: RunPlan) -> list[Path]:
+    """Where a run writes on this machine beside its results: exported models, the code where it is copied to, pip's packages."""
+    places = [plan.checkout / "onnxs"]
+    if Path(plan.code_path) != plan.checkout and not all(host.ssh for host in plan.hosts):
+        places.append(Path(plan.code_path))
+    if plan.runtime == "process" and Path(sys.prefix).is_relative_to(plan.checkout):
+        places.append(Path(sys.prefix))
+    return places
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections import deque
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from tools.errors import AccelmarkError, CaseCrash, CommandError, ConfigError, I
 from utils.monitoring.log import summarise
 from utils.monitoring.supervise import monitors
 from utils.needs import needs
+from utils.ownership import owner_on
 from utils.report.build import case_report, checked, failed_case
 from utils.report.metrics import measured_window
 from utils.runtime.prepare import prepare
@@ -171,7 +171,7 @@ class _Case:
 
     def _build_line(self, line: str) -> None:
         logger.info("{}: {}", self.session.host.host, line)
-        if line.startswith("Step "):
+        if line.startswith(("Step ", "Pulling ")):
             self.session.display.phase(self.session.host.host, f"image: {line}")
 
     def _drop_caches(self) -> None:
@@ -260,21 +260,3 @@ def guest_folder(plan: RunPlan) -> str:
     """Where a run's files lie on another host until they are collected; never where they lie here, should that be one disk."""
     root = plan.log_path if plan.log_path.startswith("/") else f"{plan.code_path}/{plan.log_path}"
     return f"{root}/.guest-{plan.run_id}"
-
-
-def owner_on(connection: Connection) -> tuple[int, int]:
-    """The user and group that files on a host shall belong to: who called, also under sudo, or who logged in there."""
-    if connection.is_local:
-        return int(os.environ.get("SUDO_UID", os.getuid())), int(os.environ.get("SUDO_GID", os.getgid()))
-    user, group = (connection.run(["id", flag], timeout=QUICK_SECONDS).check().stdout.strip() for flag in ("-u", "-g"))
-    return int(user), int(group)
-
-
-def give_to_caller(*folders: Path) -> None:
-    """Under sudo, let what a run wrote belong to who called."""
-    if "SUDO_UID" not in os.environ or os.getuid() != 0:
-        return
-    owner = int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"])
-    for folder in folders:
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, *owner, follow_symlinks=False)

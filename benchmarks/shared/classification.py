@@ -8,8 +8,10 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 import torch
 
+from tools.device import accelerator
 from tools.errors import CaseCrash
 from tools.framework_engine import FrameworkEngine
+from tools.limits import limited
 from tools.measure import Measurement, measure
 
 
@@ -34,8 +36,8 @@ class Batch:
 
 
 def reference_device(config: Any) -> torch.device:
-    """Where the framework's own run takes place: on the vendor's device if torch calls it cuda, never for vendor cpu."""
-    return torch.device("cuda" if config.vendor != "cpu" and torch.cuda.is_available() else "cpu")
+    """Where the framework's own run takes place: on the accelerator that torch knows, never for vendor cpu."""
+    return torch.device((None if config.vendor == "cpu" else accelerator()) or "cpu")
 
 
 class Loader(torch.utils.data.DataLoader[Any]):
@@ -50,15 +52,23 @@ class Loader(torch.utils.data.DataLoader[Any]):
 
 
 def make_loader(dataset: Any, config: Any) -> Any:
-    """A DataLoader over (image tensor, label or None) pairs in their order, whose batches all have `config.batch_size` images."""
+    """A DataLoader over (image tensor, label or None) pairs in their order, whose batches all have `config.batch_size` images.
+
+    `config.data_percent` and `config.max_samples` say how many of them there are.
+    """
     return Loader(
-        dataset,
+        limited(dataset, config),
         batch_size=config.batch_size,
         num_workers=config.num_workers,
         collate_fn=partial(collate, size=config.batch_size),
         pin_memory=reference_device(config).type == "cuda",
         persistent_workers=config.num_workers > 0,
     )
+
+
+def make_calibration_loader(dataset: Any, config: Any) -> Any:
+    """The same over `config.calibration_samples` of a data set that is not measured, spread evenly over it."""
+    return make_loader(dataset, config._replace(data_percent=100.0, max_samples=config.calibration_samples, num_workers=0))
 
 
 def collate(samples: Sequence[Tuple[torch.Tensor, Optional[int]]], size: int) -> Batch:

@@ -17,6 +17,10 @@ CLASS_LIST = "LOC_synset_mapping.txt"
 """ImageNet's own list: one line per class in the order of the model's outputs, the folder's name first."""
 
 
+CALIBRATION = "calibration"
+"""The folder beside the classes, or beside `val`, whose images are for calibrating and never measured."""
+
+
 @dataclass(frozen=True)
 class Preparation:
     """How an image becomes a tensor: shorter side to `resize` (bilinear), centre `crop`, 0..1, then (x - mean) / std per channel.
@@ -44,8 +48,7 @@ class ImageFolder(torch.utils.data.Dataset[Any]):
     """
 
     def __init__(self, data_dir: str, preparation: Preparation, num_classes: int) -> None:
-        root = Path(data_dir)
-        root = root / "val" if (root / "val").is_dir() else root
+        root = evaluated_folder(data_dir)
         self.classes = _class_indices(root, Path(data_dir) / CLASS_LIST, num_classes)
         self.samples = _samples(root, self.classes)
         self._preparation = preparation
@@ -55,17 +58,29 @@ class ImageFolder(torch.utils.data.Dataset[Any]):
 
     def __getitem__(self, index: int) -> Tuple[torch.Tensor, int]:
         path, label = self.samples[index]
-        try:
-            with Image.open(path) as image:
-                return self._preparation(image), label
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise CaseCrash("{}: cannot be decoded: {}; replace or remove the file".format(path, error)) from error
+        return decoded(path, self._preparation), label
+
+
+def evaluated_folder(data_dir: str) -> Path:
+    """Where the classes are: the sub-folder `val` where there is one."""
+    root = Path(data_dir)
+    return root / "val" if (root / "val").is_dir() else root
+
+
+def decoded(path: str, preparation: Preparation) -> torch.Tensor:
+    """An image file as a tensor. Raises CaseCrash naming the file if it is none."""
+    try:
+        with Image.open(path) as image:
+            return preparation(image)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise CaseCrash("{}: cannot be decoded: {}; replace or remove the file".format(path, error)) from error
 
 
 def _class_indices(root: Path, class_list: Path, num_classes: int) -> Dict[str, int]:
     if not root.is_dir():
         raise ConfigError("data directory {} is no folder; expected <folder per class>/<image>.JPEG in it".format(root))
     folders = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    folders = [name for name in folders if name != CALIBRATION]
     if not folders:
         raise ConfigError(
             "{}: no folders in it; expected <folder per class>/<image>.JPEG, or the data word 'synthetic'".format(root)

@@ -1,4 +1,4 @@
-"""torch.compile with its inductor on the CPU, in fp32 or bf16."""
+"""torch.compile with its inductor on the CPU, in fp32, or in bf16 or fp16 by oneDNN where the CPU has them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import torch
 
 from tools.errors import ConfigError
-from tools.precision import setting_for
+from tools.precision import as_it_ran, setting_for
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+NATIVE = {"bf16": "_is_mkldnn_bf16_supported", "fp16": "_is_mkldnn_fp16_supported"}
+"""How torch says whether oneDNN has kernels for a type on this CPU; without them it converts at every step."""
 
 
 class InferModel:
     """A compiled copy of the model; its kernels are kept in onnxs/inductor by torch's own cache."""
 
     def __init__(self, config: Any, onnx_path: Optional[str], model: Any) -> None:
-        self._dtype = setting_for(config, DTYPES)
-        self._precision = config.precision
+        self._dtype = setting_for(config, DTYPES, "openvino and onnxruntime compute in int8 on a CPU")
         _check(config, model)
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(Path(config.perf_dir) / "onnxs" / "inductor")
         if config.threads is not None:
@@ -40,7 +41,9 @@ class InferModel:
         return {
             "engine": "inductor, torch " + str(torch.__version__),
             "device": "cpu",
-            "precision": self._precision,
+            **as_it_ran(_types(self._model)),
+            "precision_is_native": _is_native(self._dtype),
+            "concurrent": False,
             "threads": torch.get_num_threads(),
             "compiled_file_cached": _cache_hits() > 0,
         }
@@ -71,6 +74,22 @@ def _zeros(tensor_type: Any, batch_size: int, onnx: Any) -> torch.Tensor:
     shape = [dimension.dim_value or batch_size for dimension in tensor_type.shape.dim]
     dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor_type.elem_type)
     return torch.zeros(shape, dtype=getattr(torch, str(dtype)))
+
+
+def _types(model: Any) -> List[str]:
+    """The types of the weights of all convolutions and linear layers, or of what weights there are where these are none."""
+    layers = [module for module in model.modules() if isinstance(getattr(module, "weight", None), torch.Tensor)]
+    products = [layer for layer in layers if layer.weight.dim() > 1] or layers
+    return [str(layer.weight.dtype).replace("torch.", "") for layer in products]
+
+
+def _is_native(dtype: torch.dtype) -> Any:
+    """Whether oneDNN computes in `dtype` on this CPU; None where torch is too old to say."""
+    name = next((NATIVE[name] for name in NATIVE if DTYPES[name] == dtype), None)
+    if name is None:
+        return True
+    ask = getattr(torch.ops.mkldnn, name, None)
+    return None if ask is None else bool(ask())
 
 
 def _cache_hits() -> int:

@@ -1,7 +1,8 @@
-"""OpenVINO on the CPU, in fp32 or bf16: always told which, since left alone it takes bf16 wherever the CPU has it."""
+"""OpenVINO on the CPU, in any precision: always told which, since left alone it takes bf16 wherever the CPU has it."""
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
@@ -9,37 +10,43 @@ import numpy as np
 import openvino
 import torch
 
+from inference_engine.cpu._openvino_int8 import quantised, quantiser
+from inference_engine.cpu._profiling import ProfiledRequest, swapped
 from tools.cache import compiled_file
-from tools.precision import setting_for, unsupported
+from tools.calibration import is_quantised
+from tools.precision import as_it_ran, setting_for
 from tools.signal_stack import kept_signal_stack
 
 FILE = "model.blob"
-HINTS = {"fp32": openvino.Type.f32, "bf16": openvino.Type.bf16, "fp16": openvino.Type.f16}
+HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
+"""What is computed in where nothing is quantised. A CPU that has no such type takes another: `describe()` says which."""
+PRODUCTS = ("Convolution", "Deconvolution", "FullyConnected", "MatMul", "Gemm", "RNNCell", "RNNSeq")
+"""The operators that multiply, by the names that OpenVINO gives its layers on a CPU."""
 DEVICE = "CPU"
 
 
 class InferModel:
-    """One infer request on a compiled model, which is loaded from its file, so that all runs run the same."""
+    """One infer request per calling thread on a model that is loaded from its compiled file, so that all runs run the same."""
 
     def __init__(self, config: Any, onnx_path: str, model: Any) -> None:
         del model
-        hint = setting_for(config, HINTS)
-        properties: Dict[str, Any] = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
+        properties: Dict[str, Any] = {"INFERENCE_PRECISION_HINT": setting_for(config, HINTS), "PERFORMANCE_HINT": "LATENCY"}
         if config.threads is not None:
             properties["INFERENCE_NUM_THREADS"] = config.threads
-        self._path, self._cached = config.exist_compiler_path, True
+        self._properties, self._path, self._cached = properties, config.exist_compiler_path, True
         with kept_signal_stack():
             if self._path is None:
                 self._path, self._cached = compiled_file(
-                    config, _version(), onnx_path, FILE, lambda path: _compile(onnx_path, path, properties)
+                    config, _recipe(config), onnx_path, FILE, lambda path: _compile(onnx_path, path, properties, config)
                 )
             self._compiled = _load(Path(self._path), properties)
-        self._precision = _active_precision(self._compiled, config)
-        self._request = self._compiled.create_infer_request()
+        self._ran = as_it_ran(_types(self._compiled))
+        self._threads = threading.local()
 
     def __call__(self, inputs: Sequence[torch.Tensor]) -> Tuple[List[torch.Tensor], float]:
         """Run one query; the outputs are copies, as the request writes its next ones over its last."""
-        results = self._request.infer([tensor.numpy() for tensor in inputs], share_inputs=True, share_outputs=False)
+        request = getattr(self._threads, "request", None) or self._new_request()
+        results = request.infer([tensor.numpy() for tensor in inputs], share_inputs=True, share_outputs=False)
         return [torch.from_numpy(array) for array in results.values()], 0.0
 
     def describe(self) -> Dict[str, Any]:
@@ -47,16 +54,32 @@ class InferModel:
         return {
             "engine": _version(),
             "device": ", ".join(self._compiled.get_property("EXECUTION_DEVICES")),
-            "precision": self._precision,
+            **self._ran,
+            "concurrent": True,
             "threads": self._compiled.get_property("INFERENCE_NUM_THREADS"),
             "compiled_file": self._path,
             "compiled_file_cached": self._cached,
         }
 
+    def profile(self, run_once: Any, folder: Path) -> Any:
+        """One pass by OpenVINO's own profiler, of the same file loaded once more; it makes no trace."""
+        del folder
+        with kept_signal_stack():
+            compiled = _load(Path(self._path), dict(self._properties, PERF_COUNT=True))
+        with swapped(self._threads, "request", ProfiledRequest(compiled)) as request:
+            return request.second_pass(run_once), None
 
-def _compile(onnx_path: str, path: Path, properties: Dict[str, Any]) -> None:
-    compiled = openvino.Core().compile_model(onnx_path, DEVICE, properties)
-    path.write_bytes(compiled.export_model().getbuffer())
+    def _new_request(self) -> Any:
+        self._threads.request = self._compiled.create_infer_request()
+        return self._threads.request
+
+
+def _compile(onnx_path: str, path: Path, properties: Dict[str, Any], config: Any) -> None:
+    core = openvino.Core()
+    model = core.read_model(onnx_path)
+    if config.precision == "int8" and not is_quantised(onnx_path):
+        model = quantised(model, config)
+    path.write_bytes(core.compile_model(model, DEVICE, properties).export_model().getbuffer())
 
 
 def _load(path: Path, properties: Dict[str, Any]) -> Any:
@@ -66,13 +89,20 @@ def _load(path: Path, properties: Dict[str, Any]) -> Any:
     return openvino.Core().import_model(openvino.Tensor(np.memmap(str(path), dtype=np.uint8, mode="r")), DEVICE, properties)
 
 
-def _active_precision(compiled: Any, config: Any) -> str:
-    """What the compiled model computes in. Raises ConfigError where that is not what was asked for."""
-    active = compiled.get_property("INFERENCE_PRECISION_HINT")
-    name = next((name for name, hint in HINTS.items() if hint == active), str(active))
-    if name != config.precision:
-        raise unsupported(config, "it would take {}".format(name))
-    return name
+def _types(compiled: Any) -> List[str]:
+    """The types in which the runtime executes the operators that multiply, one by one."""
+    facts = [operator.get_rt_info() for operator in compiled.get_runtime_model().get_ordered_ops()]
+    return [_text(fact["runtimePrecision"]) for fact in facts if _text(fact["layerType"]) in PRODUCTS]
+
+
+def _text(value: Any) -> str:
+    """A runtime model's attribute: text, or older versions' object around it."""
+    return value if isinstance(value, str) else str(value.astype(str))
+
+
+def _recipe(config: Any) -> str:
+    """What makes the compiled file beside the model: the version, and what int8 was calibrated with."""
+    return "{}, {}".format(_version(), quantiser(config)) if config.precision == "int8" else _version()
 
 
 def _version() -> str:

@@ -9,7 +9,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SHARED_WITH_HOST = {"tools.contract", "tools.errors", "tools.config_manager"}
-HOST_SCRIPTS = {"utils/sys_monitor.py", "utils/monitoring/base.py", "utils/monitoring/daemon.py", "utils/runtime/in_place.py"}
+HOST_SCRIPTS = {
+    "utils/sys_monitor.py",
+    *(f"utils/monitoring/{name}.py" for name in ("base", "daemon", "procfs")),
+    "utils/runtime/in_place.py",
+}
 """Run by a host's or an image's own python3."""
 TOP_LEVEL = {"run.py", "run_inference.py"}
 TOP_FOLDERS = {"benchmarks", "configs", "docker_images", "docs", "inference_engine", "onnxs", "result", "tests", "tools", "utils"}

@@ -60,6 +60,7 @@ def private_engine(folder, *options, inside=()):
         finally:
             engine.terminate()
             engine.wait(60)
+            subprocess.run(["umount", folder / "exec/netns/default"], capture_output=True, check=False)  # dockerd leaves it
 
 
 def wait_for_engine(engine, log):

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,10 @@ from utils.connection.sync import code_files
 
 VENV = Path(sys.prefix)
 CHECKOUT = Path(__file__).parents[2]
-QUICK = {"repeat": 1, "warmup": 1}
+QUICK: dict[str, Any] = {"repeat": 1, "warmup": 1, "percentiles": []}
 """Settings that make a case as short as it gets."""
+MEASURED = ("OK", "TAINTED")
+"""What a case is that ran well; a machine that is busy with other things raises a doubt."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Project:
     environment: dict[str, str] = field(default_factory=dict)
     docker: dict[str, Any] = field(default_factory=dict)
     """Keys of host.yaml with which cases run in a container."""
+    before: tuple[str, ...] = ()
+    """A command that starts run.py, such as setpriv."""
 
     @property
     def results(self) -> Path:
@@ -72,7 +77,7 @@ class Project:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "run.py", *arguments],
+            [*self.before, sys.executable, "run.py", *arguments],
             cwd=self.folder,
             env={**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1", **self.environment},
             stdin=subprocess.DEVNULL,
@@ -117,10 +122,10 @@ def quick(**more: Any) -> list[str]:
     return [word for key, value in {**QUICK, **more}.items() for word in ("--set", f"{key}={json.dumps(value)}")]
 
 
-@pytest.fixture
-def container_project(project: Project, base_tag: str, docker_client: Any) -> Iterator[Project]:
-    """A project for cases in a container on this machine, with framework `pytorch_here`: Python and packages are those of
-    this machine's virtual environment. Its images are removed afterwards."""
+@contextmanager
+def in_container(project: Project, base_tag: str, docker_client: Any) -> Iterator[Project]:
+    """Let the project have a framework `pytorch_here` for cases in a container: Python and packages are those of this
+    machine's virtual environment. Its images are removed afterwards."""
     project.write("docker_images/cpu/pytorch_here/Dockerfile", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN echo built > /built\n")
     project.docker = {
         "RUNTIME": "docker",
@@ -128,6 +133,15 @@ def container_project(project: Project, base_tag: str, docker_client: Any) -> It
         "BUILD_ARGS": {"BASE_IMAGE": base_tag},
         "ACCE_CONTAINER_OPT": f"-v {VENV}:{VENV}:ro -e PATH={VENV}/bin:/usr/bin:/bin -e OMP_NUM_THREADS=1",
     }
-    yield project
-    for image in docker_client.images.list(filters={"label": "accelmark.framework=pytorch_here"}):
-        docker_client.images.remove(image.id, force=True)
+    try:
+        yield project
+    finally:
+        for image in docker_client.images.list(filters={"label": "accelmark.framework=pytorch_here"}):
+            docker_client.images.remove(image.id, force=True)
+
+
+@pytest.fixture
+def container_project(project: Project, base_tag: str, docker_client: Any) -> Iterator[Project]:
+    """A project with framework `pytorch_here`, whose cases run in a container on this machine."""
+    with in_container(project, base_tag, docker_client):
+        yield project

@@ -224,6 +224,22 @@ def test_a_folder_that_holds_something_else_is_left_alone(connection, tmp_path):
     assert [path.name for path in (tmp_path / "there").iterdir()] == ["thesis.tex"]
 
 
+@pytest.mark.parametrize("after", ["the folders", "the first file"])
+def test_a_copy_that_was_broken_off_is_completed(connection, tmp_path, monkeypatch, after):
+    here, there = checkout(tmp_path / "here"), tmp_path / "there"
+    put_tree = connection.put_tree
+
+    def first_only(root, names, target, cancelled):
+        put_tree(root, names[: after == "the first file"], target, cancelled)
+        raise CommandError("broken off")
+
+    monkeypatch.setattr(connection, "put_tree", first_only)
+    with pytest.raises(CommandError, match="broken off"):
+        sync_code(connection, here, str(there), None)
+    monkeypatch.undo()
+    assert sync_code(connection, here, str(there), None) == (2 if after == "the first file" else 3)
+
+
 def test_a_folder_that_cannot_be_made_is_a_configuration_error(connection, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="cannot be used"):

@@ -4,9 +4,12 @@ import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -201,6 +204,29 @@ def test_options_that_the_engine_refuses_are_explained_and_leave_nothing(contain
     assert containers_left() == []
 
 
+def test_a_published_port_leads_into_the_container_and_one_that_is_taken_is_explained(container, containers_left):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(ConfigError, match="--publish another"), container(container_options=f"-p 127.0.0.1:{port}:80"):
+            pass
+    serve = "import socket; socket.create_server(('', 80)).accept()[0].sendall(b'hello')"
+    with container(container_options=f"-p 127.0.0.1:{port}:80") as place, ThreadPoolExecutor() as pool:
+        served = pool.submit(run, place, "python3", "-c", serve)
+        assert answer_of(port) == b"hello"
+        assert served.result() == (0, [])
+    assert containers_left() == []
+
+
+def answer_of(port):
+    """The first words of what listens there; Docker's own proxy takes connections before anything does."""
+    for _ in range(100):
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as caller:
+            if said := caller.recv(100):
+                return said
+        time.sleep(0.1)
+    return None
+
+
 def test_an_ulimit_above_the_engines_own_is_given_or_explained(container, containers_left):
     said = "--ulimit"
     try:
@@ -228,14 +254,15 @@ OPTIONS = [
     "--cap-add SYS_PTRACE --cap-drop=NET_RAW --security-opt seccomp=unconfined --security-opt no-new-privileges --ipc host",
     "--net=host --pid host --uts host --cgroupns=host --userns host --dns 1.1.1.1 --add-host a:10.0.0.1 --init",
     "--sysctl net.core.somaxconn=99 --privileged --runtime runc",
+    "-p 8080:80 -p 127.0.0.1:8081:80/tcp -p 53:53/udp -p 7000-7001:7000-7001 -p 9 -p 127.0.0.1::10 --publish '[::1]:90:90' -P",
+    "-itv /tmp:/a -dp 8080:80",
 ]
 
 
 @pytest.mark.parametrize("options", OPTIONS)
 def test_options_are_read_as_dockers_command_line_reads_them(docker_client, base_tag, options):
-    made = subprocess.run(
-        ["docker", "create", *shlex.split(options), base_tag], capture_output=True, text=True, timeout=30, check=True
-    )
+    asked = ["docker", "create", *shlex.split(options.replace("-dp", "-p")), base_tag]  # create knows no -d
+    made = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=True)
     create, host = split_create_keys(parse_options(options))
     api = docker_client.api
     ours = api.create_container(base_tag, host_config=api.create_host_config(**host), **create)["Id"]

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from run_fixtures import CHECKOUT
+from run_fixtures import CHECKOUT, MEASURED
 from toy import add_case
 
 TELL = (
@@ -22,10 +22,7 @@ def test_every_host_runs_every_case_and_knows_its_rank(project):
     project.host_yaml(HOSTS=["127.0.0.1", "localhost"], HOSTS_PORTS=["2222"], MASTER_PORT="29777", CASES=cases)
     finished = project.run()
     assert finished.status == 0, finished.output
-    assert [(case["host"], case["rank"], case["status"]) for case in finished.report["cases"]] == [
-        ("127.0.0.1", 0, "OK"),
-        ("localhost", 1, "OK"),
-    ]
+    assert [(case["host"], case["rank"]) for case in finished.report["cases"]] == [("127.0.0.1", 0), ("localhost", 1)]
     assert seen(project, "toy", "127.0.0.1", 0) == "0 2 29777"
     assert seen(project, "toy", "localhost", 1) == "1 2 29777"
 
@@ -36,7 +33,7 @@ def test_a_case_past_its_timeout_fails_with_that_reason_and_the_next_one_runs(pr
     finished = project.run()
     assert finished.status == 1
     assert finished.case("slow")["reasons"][0]["kind"] == "TIMEOUT"
-    assert finished.case("toy")["status"] == "OK"
+    assert finished.case("toy")["status"] in MEASURED
 
 
 def test_clear_caches_drops_the_page_cache_or_the_report_says_why_not(project):
@@ -72,7 +69,8 @@ def test_what_nobody_foresaw_costs_one_case_and_not_the_next(project):
     session.write_text(session.read_text().replace('self._phase("packages")', broken))
     project.host_yaml(CASES=cases)
     finished = project.run()
-    assert (finished.status, finished.case("toy")["status"]) == (1, "OK")
+    assert finished.status == 1
+    assert finished.case("toy")["status"] in MEASURED
     assert finished.case("odd")["reasons"][0]["message"].startswith("AssertionError: nobody thought of this")
     assert "Traceback" in (project.results / "latest/host.out.log").read_text()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from run_fixtures import quick
+from run_fixtures import MEASURED, quick
 
 VENV = Path(sys.prefix)
 
@@ -40,7 +40,7 @@ def test_digits_over_ssh_in_a_container_gives_what_it_gives_as_a_process(docker_
     inside = docker_project.run("run", *quick())
     assert inside.status == 0, inside.output
     measured = inside.case()
-    assert measured["status"] == "OK"
+    assert measured["status"] in MEASURED
     assert [step["outcome"] for step in measured["steps"]] == ["ok"] * 7
     assert measured["environment"]["container"]
     assert {monitor["monitor"] for monitor in measured["monitors"] if monitor["readings"]} == {"cpu", "sys"}

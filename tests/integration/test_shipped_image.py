@@ -10,7 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from run_fixtures import quick
+from run_fixtures import MEASURED, quick
 
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -45,5 +45,5 @@ def test_the_cpu_image_is_built_and_digits_runs_in_it(project, docker_client, ba
     for tag in tags:
         docker_client.images.remove(tag, force=True)
     assert finished.status == 0, finished.output
-    assert finished.case()["status"] == "OK"
+    assert finished.case()["status"] in MEASURED
     assert finished.case()["metrics"]["accuracy_inference"] == pytest.approx(0.98, abs=0.02)

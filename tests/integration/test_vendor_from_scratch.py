@@ -4,7 +4,7 @@ import os
 import re
 
 import pytest
-from run_fixtures import CHECKOUT, quick
+from run_fixtures import CHECKOUT, MEASURED, quick
 from test_monitors import FLAGPERF_ANALYSIS, FLAGPERF_STYLE, tool
 from toy import add_case
 
@@ -55,7 +55,8 @@ def test_the_documentation_s_vendor_runs_in_its_container(acme, acme_images):
     run = acme.run("run", *quick())
     assert run.status == 0, run.output
     case = run.case()
-    assert (case["status"], case["notes"], case["vendor"], case["compiler"]) == ("OK", [], "acme", "acmert")
+    assert case["status"] in MEASURED, case["reasons"]
+    assert (case["notes"], case["vendor"], case["compiler"]) == ([], "acme", "acmert")
     assert case["engine"]["engine"].startswith("onnxruntime ")
     assert case["config"]["acme_streams"]["value"] == 2
     assert case["environment"]["container"]

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs with apt what is missing of Docker's engine and sshd (or, with the argument venv, Python's venv module), if root.
+# Installs with apt what is missing of Docker's engine, its registry and sshd (or, with the argument venv, Python's venv module), if root.
 set -eu
 
 missing=""
@@ -9,6 +9,7 @@ if [ "${1:-}" = venv ]; then
     python3 -c 'import ensurepip' 2>/dev/null || missing="python3-venv"
 else
     want dockerd docker.io
+    want docker-registry docker-registry
     want iptables iptables
     want sshd openssh-server
     want ssh-keygen openssh-client

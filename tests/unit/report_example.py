@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tools.contract import STEPS, Latency, Percentile, Phase, Reason, Result, StepResult
+from report_parts import make_phase, rich
+
+from tools.contract import STEPS, Reason, Result, StepResult
 from utils.monitoring.model import MonitorSummary, Series, Spread
 from utils.plan import CasePlan, HostTarget, ImagePlan, RunPlan
 from utils.report.build import build_report, case_report, failed_case
@@ -49,21 +51,6 @@ def make_plan(tmp_path: Path = Path("/tmp"), hosts: tuple[HostTarget, ...] = (),
         },
     }
     return RunPlan(**{**values, **changes})
-
-
-def make_latency(count: int = 100, median_ms: float = 60.0) -> Latency:
-    """Latencies of `count` queries; a percentile that needs more is withheld."""
-    factors = ((50.0, 1.0, 9), (90.0, 1.2, 64), (99.0, 1.6, 662))
-    percentiles = [
-        Percentile(percent, int(median_ms * factor * 1e6) if count >= needed else None, needed)
-        for percent, factor, needed in factors
-    ]
-    return Latency(count, int(median_ms * 0.9e6), median_ms * 1.02e6, int(median_ms * 2.1e6), percentiles)
-
-
-def make_phase(core: float, accuracy: float | None = None, count: int = 100, batch: int = 8) -> Phase:
-    latency = make_latency(count, median_ms=1000 * batch / core)
-    return Phase(core * 0.93, core, accuracy, items=count * batch, queries=count, warmup_queries=5, latency=latency)
 
 
 def make_steps(outcomes: str = "ooooooo") -> list[StepResult]:
@@ -150,6 +137,7 @@ def example_report() -> Report:
         validation=make_phase(8123.4, 0.9833, 1500, 64),
         inference=make_phase(61234.5, 0.9833, 1500, 64),
         flops_per_item=2.1e6,
+        **rich(),
     )
     tainted = make_result(
         status="TAINTED", reasons=[unstable], notes=["weights are a seeded initialisation; no accuracy is given"]
@@ -164,5 +152,6 @@ def example_report() -> Report:
         accuracy_metric="top1",
     )
     failed = failed_case(make_plan(), make_case("bertLarge"), make_host(), memory, steps=make_steps("oofssss"))
-    measured = [make_case_report(result, make_monitor()) for result in (digits, tainted, invalid)]
-    return make_report(*measured, failed, overrides=("--set compiler=onnxruntime",))
+    unpublished = make_monitor(peak_flops=None, peak_source=None)
+    measured = [make_case_report(result, make_monitor()) for result in (tainted, invalid)]
+    return make_report(make_case_report(digits, unpublished), *measured, failed, overrides=("--set compiler=onnxruntime",))

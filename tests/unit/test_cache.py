@@ -2,10 +2,12 @@
 
 import errno
 import threading
+from types import SimpleNamespace
 
 import pytest
 
-from tools.cache import cached_folder, key_of
+from tools import cache
+from tools.cache import cached_folder, compiled_file, key_of
 from tools.errors import CaseCrash
 
 
@@ -76,3 +78,40 @@ def test_a_key_differs_with_every_part():
     keys = {key_of("a", 1, {"x": 1}), key_of("a", 2, {"x": 1}), key_of("a", 1, {"x": 2}), key_of("a1", {"x": 1})}
     assert len(keys) == 4
     assert key_of("a", {"x": 1, "y": 2}) == key_of("a", {"y": 2, "x": 1})
+
+
+CPU = {"cpu_model": lambda: "A Processor", "cpu_flags": lambda: "fpu avx2", "device_name": lambda: "Chip 1"}
+
+
+@pytest.fixture
+def compiled_on(tmp_path, monkeypatch):
+    """Ask for a compiled file on some hardware, and tell whether it was there already."""
+    model = tmp_path / "model.onnx"
+    model.write_bytes(b"a model")
+    monkeypatch.setattr(cache, "onnx_files", lambda path: [model])
+
+    def ask(vendor="acme", **hardware):
+        for name, told in {**CPU, **hardware}.items():
+            monkeypatch.setattr(cache, name, told)
+        names = {"case": "toy", "vendor": vendor, "compiler": "fast", "precision": "fp32", "threads": None}
+        config = SimpleNamespace(perf_dir=str(tmp_path), **names)
+        return compiled_file(config, "fast 1.0", str(model), "file", lambda path: path.write_text("compiled"))[1]
+
+    return ask
+
+
+def test_a_compiled_file_is_found_again_on_the_same_hardware(compiled_on):
+    assert [compiled_on(), compiled_on()] == [False, True]
+
+
+@pytest.mark.parametrize(
+    "other", [{"cpu_model": lambda: "Another"}, {"cpu_flags": lambda: "fpu avx2 avx512f"}, {"device_name": lambda: "Chip 2"}]
+)
+def test_a_file_compiled_on_other_hardware_is_not_taken(compiled_on, other):
+    compiled_on()
+    assert not compiled_on(**other)
+
+
+def test_an_accelerator_beside_it_does_not_matter_to_vendor_cpu(compiled_on):
+    compiled_on("cpu")
+    assert compiled_on("cpu", device_name=lambda: "Chip 2")

@@ -1,12 +1,13 @@
 """What image classifiers share."""
 
+import sys
 from types import SimpleNamespace
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from benchmarks.shared.classification import Batch, classify, make_loader, top1  # noqa: E402
+from benchmarks.shared.classification import Batch, classify, make_loader, reference_device, top1  # noqa: E402
 from tools.errors import CaseCrash  # noqa: E402
 from tools.measure import check_outputs  # noqa: E402
 
@@ -75,3 +76,10 @@ def test_two_outputs_from_a_classifier_are_refused():
     outputs = classify(lambda inputs: [torch.zeros(2, 10)] * 2, batch(), None)
     with pytest.raises(CaseCrash, match=r"2 tensors .* 1 tensor expected"):
         check_outputs(outputs, batch())
+
+
+@pytest.mark.parametrize(("vendor", "there", "device"), [("acme", True, "xpu"), ("acme", False, "cpu"), ("cpu", True, "cpu")])
+def test_the_framework_runs_on_the_accelerator_but_for_vendor_cpu(monkeypatch, vendor, there, device):
+    xpu = SimpleNamespace(is_available=lambda: there)
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(xpu=xpu))
+    assert reference_device(SimpleNamespace(vendor=vendor)).type == device

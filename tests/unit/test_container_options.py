@@ -1,7 +1,7 @@
 import pytest
 
 from tools.errors import ConfigError
-from utils.runtime.options import parse_options, read_shm_size, split_create_keys
+from utils.runtime.options import idle_options, parse_options, read_shm_size, split_create_keys
 
 
 def device(host, container, mode="rwm"):
@@ -67,6 +67,14 @@ READ = [
     ("--add-host a:10.0.0.1 --dns 1.1.1.1", {"extra_hosts": ["a:10.0.0.1"], "dns": ["1.1.1.1"]}),
     ("--sysctl net.core.somaxconn=9", {"sysctls": {"net.core.somaxconn": "9"}}),
     ("-h name -u 1000:1000 --oom-score-adj 5", {"hostname": "name", "user": "1000:1000", "oom_score_adj": 5}),
+    ("-p 8080:80", {"port_bindings": {"80/tcp": ["8080"]}}),
+    ("-p 8080:80/udp --publish=127.0.0.1:9:80/udp", {"port_bindings": {"80/udp": ["8080", ("127.0.0.1", "9")]}}),
+    ("-p 80", {"port_bindings": {"80/tcp": [None]}}),
+    ("-p 7-8:17-18", {"port_bindings": {"17/tcp": ["7"], "18/tcp": ["8"]}}),
+    ("-P", {"publish_all_ports": True}),
+    ("--rm -it -d --gpus=1", {"device_requests": [{**GPU, "count": 1}]}),
+    ("-itv /a:/b -dp8080:80", {"binds": ["/a:/b"], "port_bindings": {"80/tcp": ["8080"]}}),
+    ("--rm=true -i=true --init", {"init": True}),
     ("--ipc host \\\n --net host", {"ipc_mode": "host", "network_mode": "host"}),
 ]  # fmt: skip
 
@@ -80,10 +88,11 @@ REFUSED = [
     ("--gpuz all", "unknown option '--gpuz'; did you mean '--gpus'?"),
     ("--publish-everything", "unknown option '--publish-everything'"),
     ("-x 1", "unknown option '-x'"),
-    ("--rm", "'--rm' is not needed here"),
-    ("-it", "'-it' is not needed here"),
-    ("-d", "'-d' is not needed here"),
-    ("--name mine", "'--name' is not needed here"),
+    ("--name mine", "'--name' is not needed here (every case on every host has a container of its own"),
+    ("-itx", "unknown option '-x'"),
+    ("-p", "'-p' needs a value"),
+    ("-p 80:http", "--publish '80:http'"),
+    ("-p 1-3:80-81", "--publish '1-3:80-81'"),
     ("-w /tmp", "'-w' is not needed here"),
     ("--gpus", "'--gpus' needs a value"),
     ("--gpus many", "--gpus 'many'"),
@@ -144,6 +153,17 @@ def test_a_seccomp_profile_is_read_on_this_machine(tmp_path):
     profile = tmp_path / "profile.json"
     profile.write_text('{ "defaultAction": "SCMP_ACT_ALLOW" }')
     assert parse_options(f"--security-opt seccomp={profile}") == {"security_opt": ['seccomp={"defaultAction":"SCMP_ACT_ALLOW"}']}
+
+
+def test_flags_that_mean_nothing_here_are_known_with_the_reason():
+    assert set(idle_options("-itd --rm --gpus all -e A=--rm")) == {"--interactive", "--tty", "--detach", "--rm"}
+    assert idle_options("--rm") == {"--rm": "a container is removed in any case"}
+
+
+def test_published_ports_are_exposed_too():
+    create, host = split_create_keys(parse_options("-p 8080:80 -p 53:53/udp"))
+    assert create == {"ports": [("80", "tcp"), ("53", "udp")]}
+    assert list(host) == ["port_bindings"]
 
 
 def test_keywords_are_parted_between_container_and_host_configuration():

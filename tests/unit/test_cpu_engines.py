@@ -47,10 +47,6 @@ def batches(config):
     return list(digits.build_dataloader(config))
 
 
-def has_bf16():
-    return "avx512_bf16" in Path("/proc/cpuinfo").read_text()
-
-
 @pytest.mark.parametrize("engine", [*FROM_FILES, INDUCTOR])
 def test_fp32_outputs_and_accuracy_are_the_frameworks(engine, config, model, onnx_path, batches):
     engine = build(engine, config, onnx_path, model)
@@ -62,20 +58,6 @@ def test_fp32_outputs_and_accuracy_are_the_frameworks(engine, config, model, onn
     measured = digits.engine_forward(engine, batches, digits.evaluator, config)
     assert measured.phase.accuracy == digits.model_forward(model, batches, digits.evaluator, config).phase.accuracy
     assert engine.describe()["precision"] == "fp32"
-
-
-@pytest.mark.parametrize("engine", ["openvino", INDUCTOR])
-def test_bf16_is_active_and_close(engine, config, model, onnx_path, batches):
-    if not has_bf16():
-        pytest.skip("this CPU has no bf16")
-    engine = build(engine, config._replace(precision="bf16"), onnx_path, model)
-    (output,), _ = engine(batches[0].inputs)
-    with torch.no_grad():
-        difference = (output.float() - model(batches[0].inputs[0])).abs().max().item()
-    assert 1e-4 < difference < 0.5
-    assert engine.describe()["precision"] == "bf16"
-    measured = digits.engine_forward(engine, batches, digits.evaluator, config)
-    assert measured.phase.accuracy > 0.98
 
 
 @pytest.mark.parametrize("engine", FROM_FILES)
@@ -116,30 +98,6 @@ def test_an_open_batch_takes_any_size(engine, config, model, batches):
 @pytest.mark.parametrize("engine", FROM_FILES)
 def test_threads_are_taken_and_reported(engine, config, onnx_path):
     assert build(engine, config._replace(threads=1), onnx_path).describe()["threads"] == 1
-
-
-@pytest.mark.parametrize(
-    ("engine", "precision", "message"),
-    [
-        ("onnxruntime", "bf16", "onnxruntime on cpu cannot compute in bf16 .*openvino and inductor compute in bf16"),
-        ("onnxruntime", "fp16", "cannot compute in fp16"),
-        ("inductor", "fp16", r"supported: fp32, bf16"),
-        ("openvino", "int8", "cannot compute in int8"),
-        ("onnxruntime", "int8", "cannot compute in int8"),
-        ("inductor", "int8", "cannot compute in int8"),
-    ],
-)
-def test_a_precision_that_an_engine_has_not_is_refused(engine, precision, message, config, onnx_path, model):
-    with pytest.raises(ConfigError, match=message):
-        build(engine, config._replace(precision=precision), onnx_path, model)
-
-
-def test_openvino_refuses_fp16_where_the_cpu_would_take_another(config, onnx_path):
-    openvino = pytest.importorskip("openvino")
-    if "FP16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        pytest.skip("this CPU has fp16")
-    with pytest.raises(ConfigError, match=r"openvino on cpu cannot compute in fp16 \(it would take "):
-        build("openvino", config._replace(precision="fp16"), onnx_path)
 
 
 def test_openvino_compiles_an_onnx_file_given_as_its_own(config, onnx_path, batches):

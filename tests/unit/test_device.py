@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from tools import torch_sync
-from tools.device import device_peak_bytes, is_out_of_memory
+from tools.device import accelerator, device_name, device_peak_bytes, is_out_of_memory
 
 
 class FakeModule:
@@ -26,6 +26,24 @@ class FakeModule:
 
     def max_memory_allocated(self, index):
         return self._peaks[index]
+
+
+class FakeAccelerator:
+    """torch.accelerator, on a machine where torch calls the device `kind`; None: it was built for one that is not there."""
+
+    def __init__(self, kind):
+        self._kind = kind
+
+    def is_available(self):
+        return self._kind is not None
+
+    def current_accelerator(self):
+        return SimpleNamespace(type=self._kind)
+
+
+def available(name=None):
+    """A device module that can be used; without a `name` it tells none, as some plug-ins."""
+    return SimpleNamespace(is_available=lambda: True, **({"get_device_name": lambda: name} if name else {}))
 
 
 def test_importing_tools_imports_neither_torch_nor_numpy():
@@ -62,3 +80,36 @@ def test_memory_that_ran_out_is_recognised_even_as_a_cause(error):
 
 def test_another_error_is_not_out_of_memory():
     assert not is_out_of_memory(RuntimeError("shape mismatch"))
+
+
+ABSENT = SimpleNamespace(is_available=lambda: False)
+
+
+@pytest.mark.parametrize(
+    ("modules", "kind"),
+    [
+        ({"accelerator": FakeAccelerator("xpu"), "cuda": ABSENT}, "xpu"),
+        ({"accelerator": FakeAccelerator("of_a_new_vendor")}, "of_a_new_vendor"),
+        ({"accelerator": FakeAccelerator(None), "cuda": ABSENT}, None),
+        ({"accelerator": FakeAccelerator(None), "musa": available()}, "musa"),
+        ({"cuda": available()}, "cuda"),
+        ({"cuda": ABSENT, "npu": available()}, "npu"),
+        ({"cuda": ABSENT}, None),
+    ],
+)
+def test_the_accelerator_is_the_one_that_torch_can_use(monkeypatch, modules, kind):
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(**modules))
+    assert accelerator() == kind
+
+
+@pytest.mark.parametrize(
+    ("modules", "name"), [({"cuda": available("Chip 1")}, "Chip 1"), ({"npu": available()}, "npu"), ({"cuda": ABSENT}, None)]
+)
+def test_an_accelerator_has_the_name_that_its_module_tells(monkeypatch, modules, name):
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(**modules))
+    assert device_name() == name
+
+
+def test_without_torch_there_is_no_accelerator(monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    assert (accelerator(), device_name()) == (None, None)

@@ -1,80 +1,13 @@
 """The one measuring loop, against engines and loaders of known duration."""
 
 import math
-from dataclasses import dataclass
-from types import SimpleNamespace
 
 import pytest
+from loop_fakes import SECOND, FakeClock, FakeEngine, Loader, batches, config, half_right, once
 
 from tools.errors import CaseCrash
 from tools.measure import measure
 from tools.progress import reported_to
-
-torch = pytest.importorskip("torch")
-
-SECOND = 10**9
-
-
-class FakeClock:
-    def __init__(self):
-        self.now = 0
-
-    def __call__(self):
-        return self.now
-
-    def advance(self, seconds):
-        self.now += round(seconds * SECOND)
-
-
-class FakeEngine:
-    """Each call takes the next of `seconds`, the last one for ever; returns one output per row of its input."""
-
-    def __init__(self, clock, seconds, foo=0.0):
-        self._clock, self._seconds, self._foo = clock, list(seconds), foo
-        self.calls = 0
-
-    def __call__(self, inputs):
-        self._clock.advance(self._seconds[min(self.calls, len(self._seconds) - 1)])
-        self.calls += 1
-        return [inputs[0]], self._foo
-
-
-@dataclass
-class Batch:
-    rows: object
-    items: int
-    size: int = 4
-    expected_outputs: int = 1
-
-
-class Loader(list):
-    """Batches that take `seconds` each to load."""
-
-    def __init__(self, batches, clock=None, seconds=0.0):
-        super().__init__(batches)
-        self._clock, self._seconds = clock, seconds
-
-    def __iter__(self):
-        for batch in super().__iter__():
-            if self._clock:
-                self._clock.advance(self._seconds)
-            yield batch
-
-
-def batches(*items):
-    return [Batch(torch.zeros(4, 2), count) for count in items]
-
-
-def config(repeat=1, warmup=0, min_seconds=0.0):
-    return SimpleNamespace(repeat=repeat, warmup=warmup, min_seconds=min_seconds)
-
-
-def once(sut, batch, config):
-    return sut([batch.rows])
-
-
-def half_right(outputs, batch):
-    return batch.items / 2
 
 
 def run(engine, loader, clock, forward=once, evaluator=half_right, **settings):
@@ -83,17 +16,15 @@ def run(engine, loader, clock, forward=once, evaluator=half_right, **settings):
 
 def test_warmup_is_not_measured():
     clock = FakeClock()
-    engine = FakeEngine(clock, [100.0, 2.0, 2.0])
-    phase = run(engine, batches(4, 4), clock, warmup=1).phase
+    engine = FakeEngine(clock, [100.0, 2.0, 2.0])  # the first call compiles
+    phase = run(engine, batches(4, 4), clock, warmup=1, warmup_limit=1000).phase
     assert (phase.core_seconds, phase.whole_seconds) == (4.0, 4.0)
-    assert (phase.queries, phase.warmup_queries) == (2, 1)
+    assert (phase.queries, phase.warmup.queries, phase.warmup.stable) == (2, 4, True)
 
 
 def test_warmup_repeats_the_first_batch_where_data_are_few():
     clock = FakeClock()
-    engine = FakeEngine(clock, [1.0])
-    assert run(engine, batches(4), clock, warmup=10).phase.warmup_queries == 10
-    assert engine.calls == 11
+    assert run(FakeEngine(clock, [1.0]), batches(4), clock, warmup=10, warmup_limit=1000).phase.warmup.queries == 30
 
 
 def test_loading_and_evaluating_count_for_whole_only():
@@ -148,21 +79,68 @@ def test_a_case_may_query_many_times_for_one_batch():
             (latents,) = sut([latents])
         return latents
 
-    phase = run(FakeEngine(clock, [1.0]), batches(4, 4), clock, forward=sampler, warmup=1).phase
+    phase = run(FakeEngine(clock, [1.0]), batches(4, 4), clock, forward=sampler, warmup=1, warmup_limit=1000).phase
     assert (phase.queries, phase.core_seconds, phase.whole_seconds) == (10, 10.0, 80.0)
-    assert phase.warmup_queries == 5
+    assert phase.warmup.queries == 15
 
 
 def test_passes_go_on_until_there_is_enough_core_time():
     clock = FakeClock()
-    phase = run(FakeEngine(clock, [1.0]), batches(4, 4), clock, repeat=2, min_seconds=7.0).phase
+    phase = run(FakeEngine(clock, [1.0]), batches(4, 4), clock, repeat=2, min_seconds=8.0).phase
     assert (phase.queries, phase.items) == (8, 32)
+
+
+def test_measuring_ends_amid_a_pass_once_the_passes_asked_for_are_done_and_all_else_is_enough():
+    clock = FakeClock()
+    assert run(FakeEngine(clock, [1.0]), batches(4, 4, 4), clock, repeat=1, min_seconds=4.0).phase.queries == 4
+
+
+def test_a_percentile_that_is_asked_for_gets_the_queries_it_needs():
+    clock = FakeClock()
+    latency = run(FakeEngine(clock, [1.0]), batches(4, 4), clock, percentiles=(50.0, 90.0)).phase.latency
+    assert latency.count == 64
+    assert {each.percent: each.latency_ns for each in latency.percentiles if each.latency_ns} == {50.0: SECOND, 90.0: SECOND}
+
+
+def test_accuracy_is_over_the_passes_asked_for_alone():
+    clock, seen = FakeClock(), []
+
+    def first_two_are_right(outputs, batch):
+        seen.append(batch)
+        return batch.items if len(seen) <= 2 else 0
+
+    phase = run(FakeEngine(clock, [1.0]), batches(4, 4), clock, evaluator=first_two_are_right, min_seconds=7.0).phase
+    assert (phase.accuracy, len(seen)) == (1.0, 7)
 
 
 def test_foo_time_is_taken_from_whole_and_core_and_reported():
     clock = FakeClock()
     phase = run(FakeEngine(clock, [1.5], foo=0.5), batches(4, 4), clock).phase
     assert (phase.core_seconds, phase.whole_seconds, phase.foo_seconds) == (2.0, 2.0, 1.0)
+    assert [doubt.kind for doubt in phase.doubts] == ["foo_time"]
+
+
+def test_the_loops_own_cost_is_measured_and_doubted_where_it_is_over_a_hundredth_of_a_query():
+    clock = FakeClock()
+    clock.cost = 30_000  # ns that reading the clock takes
+    fast, slow = (run(FakeEngine(clock, [seconds]), batches(4, 4), clock).phase for seconds in (0.001, 0.01))
+    assert (fast.overhead_ns, slow.overhead_ns) == (30_000, 30_000)
+    assert ([doubt.kind for doubt in fast.doubts], slow.doubts) == (["overhead"], ())
+
+
+def test_outputs_are_kept_without_their_padding_for_comparison():
+    clock = FakeClock()
+    measured = run(FakeEngine(clock, [1.0]), batches(4, 1), clock)
+    assert [[list(tensor.shape) for tensor in query] for query in measured.outputs] == [[[4, 2]], [[1, 2]]]
+
+
+def test_an_engine_with_a_reference_gives_that_ones_outputs_too():
+    clock = FakeClock()
+    engine = FakeEngine(clock, [1.0])
+    engine.reference = lambda: FakeEngine(clock, [2.0])
+    assert len(run(engine, batches(4, 4), clock).reference) == 2
+    engine.reference = lambda: None
+    assert run(engine, batches(4, 4), clock).reference is None
 
 
 def test_a_measurement_unpacks_as_flagperfs_three_numbers():

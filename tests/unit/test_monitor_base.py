@@ -63,26 +63,16 @@ def test_each_quantity_has_a_place_for_each_device(tmp_path):
     assert records(tmp_path)[1] == {"time": 1.0, "index": [0, 3], "power_watts": [1.5, None]}
 
 
-def test_readings_do_not_drift_when_a_reading_takes_time(tmp_path):
-    clock = FakeClock(stop_after=4)
+@pytest.mark.parametrize(("seconds", "waits"), [(0.2, [0.0, 0.3, 0.3, 0.3]), (1.3, [0.0, 0.2, 0.2])])
+def test_readings_that_take_time_do_not_drift_and_skip_what_they_missed(tmp_path, seconds, waits):
+    clock = FakeClock(stop_after=len(waits))
 
     def read():
-        clock.now += 0.2
+        clock.now += seconds
         return [DeviceReading(0)]
 
     watch(read, new_log(tmp_path, clock), 0.5, clock.wait, clock)
-    assert clock.waits == [0.0, 0.3, 0.3, 0.3]
-
-
-def test_a_reading_longer_than_the_interval_skips_the_missed_ones(tmp_path):
-    clock = FakeClock(stop_after=2)
-
-    def read():
-        clock.now += 1.3
-        return [DeviceReading(0)]
-
-    watch(read, new_log(tmp_path, clock), 0.5, clock.wait, clock)
-    assert clock.waits == [0.0, 0.2]
+    assert clock.waits == waits
 
 
 def test_a_last_reading_is_taken_when_stopped(tmp_path):

@@ -61,6 +61,14 @@ def test_utilisation_is_spread_over_devices_and_time(tmp_path):
     assert (summary.utilisation_percent.mean, summary.utilisation_percent.minimum) == (50.0, 0.0)
 
 
+@pytest.mark.parametrize("quantity", ["load_average", "steal_percent", "cpu_pressure_percent", "swap_used_bytes"])
+def test_what_others_ask_of_the_host_is_read_for_the_window(tmp_path, quantity):
+    summary = read_log(write(tmp_path, *[at(time, {quantity: value}) for time, value in enumerate((9.0, 1.0, 3.0))]), 1.0, 2.0)
+    spread = getattr(summary, quantity)
+    assert (spread.mean, spread.minimum, spread.maximum) == (2.0, 1.0, 3.0)
+    assert [series.name for series in summary.series] == [quantity]
+
+
 def test_energy_is_the_integral_of_power_summed_over_devices(tmp_path):
     ramp = [at(float(time), {"power_watts": 100.0 * time}, {"power_watts": 50.0}) for time in range(11)]
     assert read_log(write(tmp_path, *ramp)).energy_joules == pytest.approx(100.0 * 10**2 / 2 + 50.0 * 10)
@@ -193,11 +201,12 @@ def test_a_missing_log_is_a_note(tmp_path):
 
 
 def test_peaks_come_from_chips_yaml_by_the_device_s_name(tmp_path):
-    chips = "chips: [{name: C, match: Chip 1, peak_flops: {fp16: 2e12}, source: {title: Data sheet, url: 'https://x.y/z'}}]"
+    figures = "name: C, match: Chip 1, peak_flops: {fp16: 2e12}, memory_bytes_per_second: 3e11"
+    chips = f"chips: [{{{figures}, source: {{title: Data sheet, url: 'https://x.y/z'}}}}]"
     folder = vendor_folder(tmp_path, "def analysis_log(path):\n    raise RuntimeError\n", chips)
     summary = summarise(folder, "x", write(tmp_path, at(1, {"name": "Chip 1"}, {"name": "Chip 1"})))
     assert (summary.chip, summary.peak_flops, summary.errors) == ("Chip 1", {"fp16": 2e12}, ())
-    assert summary.peak_source == "C: Data sheet, https://x.y/z"
+    assert (summary.peak_bytes_per_second, summary.peak_source) == (3e11, "C: Data sheet, https://x.y/z")
 
 
 def test_devices_that_differ_have_no_peak(tmp_path):

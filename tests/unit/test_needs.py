@@ -4,18 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from utils.needs import needs
+from utils.needs import needs, packages
 from utils.plan import CasePlan, HostTarget, ImagePlan, RunPlan
 
 
-def found(runtime="process", data="/data/set", **keys):
+def planned(runtime="process", data="/data/set", code=Path("/code"), **keys):
     config = {key: {"value": value, "origin": f"configs/toy/configurations.yaml:{key}"} for key, value in keys.items()}
-    image = ImagePlan("acme", "pytorch_1", Path("/code/docker_images/acme/pytorch_1"))
+    image = ImagePlan("acme", "pytorch_1", code / "docker_images/acme/pytorch_1")
     case = CasePlan("toy", "pytorch_1", "acme", data or "embedded", data, image, config=config)
     hosts = (HostTarget("localhost", 0, ssh=False),)
-    code = Path("/code")
-    plan = RunPlan("run1", code / "host.yaml", code, "/code", code / "result", "result", "acme", runtime, hosts, (case,))
-    return list(needs(plan, case))
+    plan = RunPlan("run1", code / "host.yaml", code, str(code), code / "result", "result", "acme", runtime, hosts, (case,))
+    return plan, case
+
+
+def found(runtime="process", data="/data/set", **keys):
+    return list(needs(*planned(runtime, data, **keys)))
 
 
 def test_a_data_directory_is_needed_and_the_remedy_names_what_is_built_in():
@@ -41,3 +44,47 @@ def test_a_file_that_a_switch_names_is_needed_below_the_code_or_where_it_says(va
 @pytest.mark.parametrize(("value", "there"), [("/in/the/image.plan", 0), ("onnxs/toy.plan", 1), ("/data/set/toy.plan", 1)])
 def test_a_file_in_a_container_is_looked_for_only_where_the_host_has_it_too(value, there):
     assert len(found("docker", exist_compiler_path=value)) == 1 + there
+
+
+@pytest.fixture
+def engine(tmp_path):
+    """A checkout whose engine acme/fast needs two packages."""
+    for name in ("inference_engine/acme", "benchmarks/toy/pytorch", "docker_images/acme/pytorch_1"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "inference_engine/acme/fast.py").write_text("import acme_runtime\nimport acme_compiler.core\nimport torch\n")
+    return tmp_path
+
+
+def wanted(checkout, runtime="process", compiler="fast"):
+    return {one.needed_by: one for one in packages(*planned(runtime, code=checkout, compiler=compiler))}
+
+
+def test_the_host_s_python_needs_what_guest_and_engine_import(engine):
+    found = wanted(engine)
+    assert found["the guest"].modules == ("torch", "yaml", "loguru", "numpy")
+    assert found["engine acme/fast"].modules == ("acme_compiler", "acme_runtime")
+
+
+@pytest.mark.parametrize(("runtime", "compiler", "needed_by"), [("docker", "fast", []), ("process", None, ["the guest"])])
+def test_a_container_and_no_engine_need_nothing_of_it(engine, runtime, compiler, needed_by):
+    assert list(wanted(engine, runtime, compiler)) == needed_by
+
+
+def test_what_the_case_s_requirements_bring_is_not_missing(engine):
+    (engine / "benchmarks/toy/pytorch/requirements.txt").write_text("# one\nAcme-Runtime>=2\n")
+    assert wanted(engine)["engine acme/fast"].modules == ("acme_compiler",)
+
+
+def test_what_a_csrc_brings_nobody_knows_before(engine):
+    (engine / "inference_engine/acme/csrc").mkdir()
+    (engine / "inference_engine/acme/csrc/setup.py").touch()
+    assert list(wanted(engine)) == ["the guest"]
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_the_remedy_names_the_image_s_requirements_where_there_are_some(engine, listed):
+    if listed:
+        (engine / "docker_images/acme/pytorch_1/requirements.txt").touch()
+    source = "pip install -r docker_images/acme/pytorch_1/requirements.txt" if listed else "pip install what brings it"
+    said = f"acme_runtime, which engine acme/fast needs; {source}, take another compiler, or RUNTIME: docker"
+    assert wanted(engine)["engine acme/fast"].complaint(["acme_runtime"]) == said

@@ -141,6 +141,7 @@ def test_the_value_of_the_visible_devices_is_passed_on(config, monkeypatch):
     monkeypatch.setenv("MY_DEVICES", "0,1")
     plan = plan_run(request(config(HOST_YAML + "ACCE_VISIBLE_DEVICE_ENV_NAME: MY_DEVICES\nHOSTS_PORTS: [2222]\n")), ROOT)
     assert (plan.environment["MY_DEVICES"], plan.environment["HOSTS_PORTS"]) == ("0,1", "2222")
+    assert plan.environment["ACCE_VISIBLE_DEVICE_ENV_NAME"] == "MY_DEVICES"
 
 
 def test_a_password_in_an_address_is_not_in_the_report(config):
@@ -162,3 +163,10 @@ def test_a_remark_about_a_case_is_not_a_problem(config):
 )
 def test_only_the_loopback_names_are_this_machine(host, here):
     assert is_loopback(host) is here
+
+
+def test_container_options_that_mean_nothing_here_are_a_remark(config):
+    planned = examine(request(config(HOST_YAML + "ACCE_CONTAINER_OPT: -it --rm --gpus all\n")), ROOT)
+    assert planned.problems == ()
+    said = [message for _, message in planned.remarks if "ACCE_CONTAINER_OPT" in message]
+    assert [message.split(": ")[2] for message in said] == ["--interactive is ignored", "--tty is ignored", "--rm is ignored"]

@@ -17,8 +17,9 @@ from report_example import (
     make_result,
     make_steps,
 )
+from report_parts import rich
 
-from tools.contract import Reason
+from tools.contract import Reason, Scenario, SweepPoint
 from utils.report.build import exit_code, failed_case, to_json, write
 from utils.report.schema import CaseReport, Report, json_schema
 
@@ -42,7 +43,7 @@ def test_the_exported_json_schema_is_in_step():
 
 def test_a_case_has_the_keys_that_users_rely_on():
     report = json.loads(to_json(make_report()))
-    assert report["schema"] == 1
+    assert report["schema"] == 2
     named = "host case framework vendor compiler precision batch_size status reasons metrics steps config environment"
     assert set(named.split()) <= set(report["cases"][0])
     numbers = "validation_whole validation_core inference_whole inference_core accuracy_validation accuracy_inference mfu"
@@ -56,6 +57,21 @@ def test_what_was_not_measured_is_null_and_never_zero():
     assert metrics["mfu"] is None
     assert metrics["power"]["mean_watts"] is None
     assert metrics["latency"]["inference"] is None
+
+
+def test_everything_a_guest_found_out_is_in_the_report():
+    case = json.loads(to_json(make_report(make_case_report(**rich()))))["cases"][0]
+    phase = case["metrics"]["phases"]["inference"]
+    assert (phase["core_interval"]["low"], phase["warmup"]["stable"]) == (pytest.approx(123.4 * 0.991), True)
+    assert phase["overhead_share"] == pytest.approx(1_320 / (8e9 / 123.4), rel=1e-6)
+    assert case["metrics"]["latency"]["inference"]["percentiles"]["p90"]["upper_ms"] == pytest.approx(1.2 * 1.04 * 8e3 / 123.4)
+    assert (case["metrics"]["compile_seconds"], case["metrics"]["peak"]["source"]) == (1.84, "measured")
+    assert [point["knee"] for point in case["sweep"]] == [False, False, True, False, False, False]
+    assert [scenario["valid"] for scenario in case["scenarios"]] == [True, False, True]
+    assert case["scenarios"][0]["settings"]["min_duration_ms"] == {"value": 600, "origin": "command line"}
+    assert [check["passed"] for check in case["audit"]] == [True, False, None]
+    assert case["profiles"][0]["operators"][0]["name"] == "aten::convolution"
+    assert sum(case["difference"]["counts"]) == case["difference"]["elements"]
 
 
 def test_series_of_numbers_stand_on_one_line():
@@ -83,6 +99,8 @@ def test_a_configuration_of_wrong_types_still_gives_a_failed_case():
         ({"status": "EXCELLENT"}, "status"),
         ({"batch_size": "<script>"}, "batch_size"),
         ({"reasons": ["because"]}, "reasons.0"),
+        ({"sweep": [SweepPoint(8, 1, "SLOW")]}, "sweep.0.status"),
+        ({"scenarios": [Scenario("Offline", "performance", "VALID")]}, "scenarios.0.status"),
     ],
 )
 def test_a_result_against_the_contract_is_a_failed_case_that_names_the_value(changes, where):

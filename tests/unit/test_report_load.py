@@ -1,11 +1,16 @@
 """Finding and reading finished runs."""
 
+import io
+import json
+
 import pytest
 from report_example import example_report
+from rich.console import Console
 
 from tools.errors import ConfigError
 from utils.report.build import REPORT_FILE, to_json
 from utils.report.load import find_run, finished_runs, load, point_latest
+from utils.report.terminal import print_report
 
 
 @pytest.fixture
@@ -56,6 +61,19 @@ def test_latest_points_to_the_newest_and_is_no_run_of_its_own(results):
 
 def test_a_written_report_is_read_back(results):
     assert load(results / "run20250101000000") == example_report()
+
+
+def test_a_report_of_the_first_schema_is_still_read(results):
+    path = results / "run20250101000000" / REPORT_FILE
+    raw = json.loads(path.read_text())
+    for case in raw["cases"]:
+        for added in ("sweep", "scenarios", "audit", "profiles", "difference", "validation_difference"):
+            del case[added]
+        del case["metrics"]["phases"]
+    path.write_text(json.dumps({**raw, "schema": 1}))
+    old = load(path.parent)
+    assert (old.schema_version, old.cases[0].sweep) == (2, [])
+    print_report(old, Console(file=io.StringIO()))
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"schema": 99, "run": {}, "cases": []}', "\udcff"])

@@ -13,6 +13,7 @@ from report_example import (
     make_steps,
 )
 
+from utils.monitoring.model import Spread
 from utils.report.build import case_report
 from utils.report.metrics import measured_window
 
@@ -78,6 +79,18 @@ def test_power_comes_from_the_system_monitor_where_the_vendors_has_none():
     vendor, system = make_monitor(power_watts=None), make_monitor(monitor="sys")
     case = case_report(make_plan(), make_case(), make_host(), make_result(), vendor, system)
     assert (case.metrics.power.source, case.metrics.power.mean_watts) == ("sys", 62.3)
+
+
+def test_what_others_took_of_the_host_comes_from_the_system_monitor():
+    system = make_monitor(monitor="sys", steal_percent=Spread(2.0, 0.0, 7.5), cpu_pressure_percent=Spread(11.0, 1.0, 30.0))
+    case = case_report(make_plan(), make_case(), make_host(), make_result(), make_monitor(), system)
+    assert (case.metrics.steal_percent.mean, case.metrics.steal_percent.maximum) == (2.0, 7.5)
+    assert (case.metrics.cpu_pressure_percent.mean, case.metrics.cpu_pressure_percent.maximum) == (11.0, 30.0)
+
+
+def test_what_no_system_monitor_reported_is_none():
+    figures = make_case_report(make_result(), make_monitor()).metrics
+    assert (figures.steal_percent, figures.cpu_pressure_percent) == (None, None)
 
 
 def test_memory_is_the_largest_of_all_steps():

@@ -1,13 +1,16 @@
 """The report in the terminal, as Markdown and as a page."""
 
 import io
+import json
+import re
 
 import numpy as np
 import pytest
 from report_example import example_report, make_case_report, make_host, make_monitor, make_phase, make_report, make_result
+from report_parts import make_difference, rich
 from rich.console import Console
 
-from tools.contract import LATENCIES_FILE, Reason
+from tools.contract import LATENCIES_FILE, Check, Operator, Profile, Reason, Scenario, SweepPoint
 from utils.report import charts
 from utils.report.html import html
 from utils.report.markdown import markdown
@@ -26,7 +29,17 @@ def printed(report, width=100, folder=None):
 def evil_report():
     reason = Reason("CRASH", EVIL)
     facts = {EVIL: EVIL}
-    changes = {"engine": facts, "environment": facts, "artifacts": facts, "config": {EVIL: {"value": EVIL, "origin": EVIL}}}
+    check, profile = Check(EVIL, True, EVIL), Profile(EVIL, EVIL, [Operator(EVIL, 1, 1.0, 1.0)], EVIL, EVIL)
+    scenario = Scenario(EVIL, EVIL, "OK", [reason], 1.0, EVIL, folder=EVIL, settings=facts, loadgen=facts)
+    parts = {"audit": [check], "profiles": [profile], "scenarios": [scenario], "difference": make_difference(against=EVIL)}
+    changes = {
+        **parts,
+        "sweep": [SweepPoint(1, 1, "FAILED", detail=EVIL)],
+        "engine": facts,
+        "environment": facts,
+        "artifacts": facts,
+        "config": {EVIL: {"value": EVIL, "origin": EVIL}},
+    }
     result = make_result(status="FAILED", reasons=[reason], notes=[EVIL], precision=EVIL, accuracy_metric=EVIL, **changes)
     return make_report(make_case_report(result, make_monitor()))
 
@@ -149,6 +162,59 @@ def test_the_page_needs_no_network_and_shows_the_charts(tmp_path):
     assert page.count('class="plot"') == 5
     assert 'src="' not in page.split("<script>")[0]
     assert "Latency, cumulative" in page
+
+
+def test_sections_stand_in_the_page_and_in_markdown_only_where_there_is_data(tmp_path):
+    titles = ("MLPerf scenarios", "Sweep over batch sizes", "Numeric difference", "Audit", "Operators in inference")
+    full, bare = make_report(make_case_report(**rich())), make_report(make_case_report())
+    for text in (html(full, tmp_path), markdown(full)):
+        assert [title for title in titles if title not in text] == []
+    for text in (html(bare, tmp_path), markdown(bare)):
+        assert [title for title in titles if title in text] == []
+
+
+def test_the_pages_charts_stand_in_the_order_of_their_places(tmp_path):
+    page = html(make_report(make_case_report(make_result(**rich()), make_monitor())), tmp_path)
+    names = re.findall(r'<h3>([^<]*)</h3><div class="plot" data-chart="(\d+)"', page)
+    assert [int(place) for _, place in names] == list(range(len(names)))
+    drawn = json.loads(re.search(r"const charts = (.*);", page)[1])
+    assert [chart["name"] for chart in drawn] == [name for name, _ in names]
+    assert names[0][0] == "Latency over throughput"
+
+
+def test_the_page_links_logs_and_traces_in_the_cases_folder(tmp_path):
+    page = html(make_report(make_case_report(**rich())), tmp_path)
+    assert 'href="./resnet50%3Apytorch_2.13/localhost_noderank0/loadgen/Server"' in page
+    assert 'href="./resnet50%3Apytorch_2.13/localhost_noderank0/profile/validation.json"' in page
+
+
+def test_a_bound_stands_below_its_percentile(tmp_path):
+    report = make_report(make_case_report())
+    assert "64.83<small>≤ 67.42</small>" in html(report, tmp_path)
+    assert "64.83<br>≤ 67.42" in markdown(report)
+
+
+def test_the_terminal_shows_the_error_the_scenarios_and_the_sweep_at_any_width():
+    for width in (80, 120):
+        text = printed(make_report(make_case_report(**rich())), width)
+        for expected in ("±%", "0.9", "16 ◆", "✗ FAILED", "SingleStream", "VALID", "FindPeak", "the knee"):
+            assert expected in text, (width, expected)
+        assert max(map(len, text.splitlines())) <= width
+
+
+def test_an_mfu_of_a_measured_peak_is_labelled_so_everywhere(tmp_path):
+    report = make_report(make_case_report(**rich()))
+    assert "measured" in printed(report, 120).split("digits")[0]
+    assert "% (measured peak) |" in markdown(report)
+    assert re.search(r"% *</div><div><small>measured</small>", html(report, tmp_path))
+    published = make_report(make_case_report(make_result(**rich()), make_monitor()))
+    assert "(measured peak)" not in markdown(published)
+
+
+def test_advice_for_an_invalid_case_is_given_once():
+    reasons = [Reason("accuracy", "too low"), Reason("clock", "it fell")]
+    text = printed(make_report(make_case_report(status="INVALID", reasons=reasons)))
+    assert text.count("do not quote these numbers") == 1
 
 
 def test_without_latencies_and_monitors_the_page_has_no_chart_and_no_plotly(tmp_path):

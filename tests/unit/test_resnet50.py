@@ -130,7 +130,7 @@ def test_without_a_file_weights_are_seeded_and_leave_the_random_state_alone(tmp_
 
 
 def test_synthetic_images_are_the_same_every_time(tmp_path):
-    settings = config(tmp_path, synthetic_images=3)
+    settings = config(tmp_path, synthetic_images=3, batch_size=4)
     first, second = (resnet50.build_dataloader(settings) for _ in range(2))
     (batch,), (again,) = list(first), list(second)
     assert (batch.items, batch.labels) == (3, None)

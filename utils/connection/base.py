@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 
+Cancelled = Callable[[Callable[[], None]], None]
+"""Receives a function that ends what begins now, to be called from another thread."""
+
+
 @dataclass(frozen=True)
 class Completed:
     """A finished command: its outcome is a value, `check()` turns a failure into an error."""
@@ -47,7 +51,7 @@ class Connection(Protocol):
         env: Mapping[str, str] | None = None,
         stdin: bytes = b"",
         on_line: Callable[[str], None] | None = None,
-        cancelled: Callable[[Callable[[], None]], None] | None = None,
+        cancelled: Cancelled | None = None,
     ) -> Completed:
         """Run a command to its end; `env` adds to the environment. With `on_line`, stdout and stderr are merged, each line is
         handed over as it comes and Completed.stdout holds only the last 100 lines. `cancelled` receives a function that,
@@ -57,8 +61,9 @@ class Connection(Protocol):
         stream are kept. Raises CaseTimeout after `timeout` (the command and its children are gone), HostError when the host
         is lost."""
 
-    def put_tree(self, root: Path, names: Sequence[str], target: str) -> None:
-        """Copy the files root/name to target/name, folders made as needed. Raises CommandError when it cannot write."""
+    def put_tree(self, root: Path, names: Sequence[str], target: str, cancelled: Cancelled | None = None) -> None:
+        """Copy the files root/name to target/name, folders made as needed. Raises CommandError when it cannot write, or was
+        ended by `cancelled`."""
 
     def get_tree(self, source: str, target: Path) -> None:
         """Copy the folder `source` of the host into the local folder `target`: regular files and folders only, the rest stays

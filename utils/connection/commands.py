@@ -19,7 +19,7 @@ from loguru import logger
 
 from tools.errors import CaseTimeout, HostError
 from utils.connection import supervisor, trees
-from utils.connection.base import Completed
+from utils.connection.base import Cancelled, Completed
 from utils.connection.output import AfterMark, Lines, Tail
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ PATIENCE_SECONDS = supervisor.GRACE_SECONDS + 20.0
 SUPERVISOR = Path(supervisor.__file__).read_bytes()
 
 Sink = Callable[[bytes], object]
-Cancelled = Callable[[Callable[[], None]], None]
 
 
 class Wire(Protocol):
@@ -119,10 +118,11 @@ class CommandConnection(ABC):
         lines.finish()
         return Completed(words, status, lines.text(), errors.text())
 
-    def put_tree(self, root: Path, names: Sequence[str], target: str) -> None:
+    def put_tree(self, root: Path, names: Sequence[str], target: str, cancelled: Cancelled | None = None) -> None:
         """See Connection.put_tree. Raises CommandError when the host cannot write them."""
         for archive in trees.packed(root, names):
-            self.run((self.python, "-c", trees.UNPACK, target), timeout=TREE_SECONDS, stdin=archive).check()
+            argv = (self.python, "-c", trees.UNPACK, target)
+            self.run(argv, timeout=TREE_SECONDS, stdin=archive, cancelled=cancelled).check()
 
     def get_tree(self, source: str, target: Path) -> None:
         """See Connection.get_tree. What is neither file nor folder stays behind, with a warning.

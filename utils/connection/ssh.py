@@ -10,6 +10,7 @@ from contextlib import suppress
 import paramiko
 
 from tools.errors import HostError
+from utils.connection.base import Cancelled
 from utils.connection.commands import CommandConnection, Wire
 from utils.connection.docker_tunnel import DockerTunnel
 from utils.connection.ssh_login import CHANNEL_SECONDS, log_in, log_out, resolve
@@ -25,12 +26,12 @@ class SshConnection(CommandConnection):
     is_local = False
     python = "python3"
 
-    def __init__(self, target: HostTarget) -> None:
+    def __init__(self, target: HostTarget, cancelled: Cancelled | None = None) -> None:
         super().__init__()
         self.host = target.host
         self._login = resolve(target)
         self._lock = threading.Lock()
-        self._clients: list[paramiko.SSHClient] = [log_in(self._login)]
+        self._clients: list[paramiko.SSHClient] = [log_in(self._login, cancelled)]
         self._tunnel: DockerTunnel | None = None
         self._closed = False
 

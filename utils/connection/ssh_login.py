@@ -7,14 +7,16 @@ import logging
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import paramiko
 
 from tools.errors import ConfigError, HostError
+from utils.connection.base import Cancelled
 from utils.connection.known_hosts import SYSTEM_FILE, check_key, host_name, known_keys
 from utils.connection.ssh_proxy import open_proxy, proxy_command
 from utils.plan import HostTarget
@@ -63,13 +65,13 @@ def resolve(target: HostTarget) -> Login:
     return Login(target.host, host, port, user, keys, files, target.trust_first_use, proxy_command(options, host, port))
 
 
-def log_in(login: Login) -> paramiko.SSHClient:
-    """Return a client that is logged in. Raises HostError."""
+def log_in(login: Login, cancelled: Cancelled | None = None) -> paramiko.SSHClient:
+    """Return a client that is logged in. Raises HostError, also when what `cancelled` received was called meanwhile."""
     client = paramiko.SSHClient()
     client.set_missing_host_key_policy(_KnownHostsPolicy(login))
     try:
         with _translated(login):
-            _connect(client, login)
+            _connect(client, login, cancelled or (lambda _: None))
     except BaseException:
         log_out(client)
         raise
@@ -84,8 +86,9 @@ def log_out(client: paramiko.SSHClient) -> None:
         transport.join(LOG_OUT_SECONDS)
 
 
-def _connect(client: paramiko.SSHClient, login: Login) -> None:
-    stream = open_proxy(login.target, login.proxy) if login.proxy else _connected(login)
+def _connect(client: paramiko.SSHClient, login: Login, cancelled: Cancelled) -> None:
+    stream = open_proxy(login.target, login.proxy) if login.proxy else _connected(login, cancelled)
+    cancelled(lambda: _cut(stream))
     try:
         client.connect(
             login.host,
@@ -162,14 +165,37 @@ def _tried(login: Login) -> str:
     return ", ".join([*login.keys, *agent, *defaults, *password]) or "nothing, as there is no key in ~/.ssh and no agent"
 
 
-def _connected(login: Login) -> socket.socket:
+def _cut(stream: socket.socket) -> None:
+    """Make whoever waits for this socket come back, from any thread."""
+    with suppress(OSError):
+        stream.shutdown(socket.SHUT_RDWR)
+
+
+def _connected(login: Login, cancelled: Cancelled) -> socket.socket:
     """A TCP connection that notices within some ten seconds when the other side has fallen silent."""
-    stream = socket.create_connection((login.host, login.port), timeout=CONNECT_SECONDS)
+    stream = _reached(login, cancelled)
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (("TCP_KEEPIDLE", KEEPALIVE_SECONDS), ("TCP_KEEPINTVL", 2), ("TCP_USER_TIMEOUT", LOST_AFTER_MILLISECONDS)):
         if hasattr(socket, name):
             stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     return stream
+
+
+def _reached(login: Login, cancelled: Cancelled) -> socket.socket:
+    """socket.create_connection, but one that can be cut while it waits."""
+    problem: OSError | None = None
+    for family, kind, protocol, _, address in socket.getaddrinfo(login.host, login.port, type=socket.SOCK_STREAM):
+        stream = socket.socket(family, kind, protocol)
+        stream.settimeout(CONNECT_SECONDS)
+        cancelled(partial(_cut, stream))
+        try:
+            stream.connect(address)
+        except OSError as error:
+            stream.close()
+            problem = error
+        else:
+            return stream
+    raise problem or OSError(f"{login.host} has no address")
 
 
 def _ssh_config(target: HostTarget) -> paramiko.SSHConfigDict:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from tools.errors import ConfigError
-from utils.connection.base import Connection
+from utils.connection.base import Cancelled, Connection
 
 CODE = ("run_inference.py", "LICENSE", "benchmarks", "configs", "docker_images", "inference_engine", "tools", "utils")
+MARKER = "tools/contract.py"
+"""A folder that has this file is ours; it is the first to travel, so that a copy that was broken off can be completed."""
 GENERATED = (".pyc", ".pyo", ".local.yaml", ".onnx")
 SYNC_SECONDS = 300.0
 
@@ -28,30 +30,40 @@ def digest(name):
 answer = {"foreign": False, "error": "", "differ": []}
 try:
     os.makedirs(root, exist_ok=True)
-    answer["foreign"] = bool(os.listdir(root)) and not os.path.exists(os.path.join(root, "tools", "contract.py"))
+    ours = ("onnxs", "result")
+    others = [name for name in os.listdir(root) if name not in ours]
+    answer["foreign"] = bool(others) and not os.path.exists(os.path.join(root, asked["marker"]))
     if not answer["foreign"]:
-        for folder in ("onnxs", "result"):
+        for folder in ours:
             os.makedirs(os.path.join(root, folder), exist_ok=True)
         answer["differ"] = [name for name, known in asked["files"].items() if digest(name) != known]
 except OSError as error:
     answer["error"] = str(error)
 json.dump(answer, sys.stdout)
 """
-"""`python3 -c COMPARE` with `{root, files: {name: sha256}}` on stdin answers `{foreign, error, differ: [name]}`; 3.6 or newer."""
+"""`python3 -c COMPARE` with `{root, marker, files: {name: sha256}}` on stdin answers `{foreign, error, differ: [name]}`.
+
+It is valid Python 3.6."""
 
 
-def sync_code(connection: Connection, checkout: Path, code_path: str, names: Sequence[str] | None = None) -> int:
+def sync_code(
+    connection: Connection,
+    checkout: Path,
+    code_path: str,
+    names: Sequence[str] | None = None,
+    cancelled: Cancelled | None = None,
+) -> int:
     """Copy the code (or only the files `names`) to `code_path` on the host, and return how many files travelled.
 
     Files that are gone here stay there: nothing imports them. Raises ConfigError when the folder there cannot be made or
-    holds something else.
+    holds something else, CommandError when `cancelled` ended it.
     """
     if connection.is_local and Path(code_path).resolve() == checkout.resolve():
         return 0
     files = code_files(checkout) if names is None else list(names)
-    differ = _differing(connection, code_path, {name: _digest(checkout / name) for name in files})
+    differ = _differing(connection, code_path, {name: _digest(checkout / name) for name in files}, cancelled)
     if differ:
-        connection.put_tree(checkout, differ, code_path)
+        connection.put_tree(checkout, sorted(differ, key=lambda name: name != MARKER), code_path, cancelled)
     return len(differ)
 
 
@@ -73,9 +85,10 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _differing(connection: Connection, code_path: str, digests: dict[str, str]) -> list[str]:
-    question = json.dumps({"root": code_path, "files": digests}).encode()
-    answered = connection.run((connection.python, "-c", COMPARE), timeout=SYNC_SECONDS, stdin=question).check()
+def _differing(connection: Connection, code_path: str, digests: dict[str, str], cancelled: Cancelled | None) -> list[str]:
+    question = json.dumps({"root": code_path, "marker": MARKER, "files": digests}).encode()
+    argv = (connection.python, "-c", COMPARE)
+    answered = connection.run(argv, timeout=SYNC_SECONDS, stdin=question, cancelled=cancelled).check()
     answer: dict[str, Any] = json.loads(answered.stdout)
     where = f"FLAGPERF_PATH {code_path} on {connection.host}"
     if answer["error"]:

@@ -40,7 +40,11 @@ FAILURES = (OSError, ValueError, LookupError, TypeError, AttributeError, Arithme
 
 @dataclass(frozen=True)
 class DeviceReading:
-    """One reading of one device; None where the vendor's tool reports nothing. `load_average` is the last minute's."""
+    """One reading of one device; None where the vendor's tool reports nothing.
+
+    The last four are the host's, for the system monitor: the last minute's load, processor time that a hypervisor took,
+    time in which some task waited for a processor, and swap in use.
+    """
 
     index: int
     name: Optional[str] = None
@@ -51,6 +55,9 @@ class DeviceReading:
     temperature_celsius: Optional[float] = None
     frequency_mhz: Optional[float] = None
     load_average: Optional[float] = None
+    steal_percent: Optional[float] = None
+    cpu_pressure_percent: Optional[float] = None
+    swap_used_bytes: Optional[float] = None
 
 
 Read = Callable[[], Sequence[DeviceReading]]

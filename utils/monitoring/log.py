@@ -92,7 +92,14 @@ def flagperf_values(path: Path, chips_yaml: Path) -> tuple[float, float, float, 
 
 def _with_chip(summary: MonitorSummary, chips_yaml: Path) -> MonitorSummary:
     chip: Chip | None = find_chip(chips_yaml, summary.chip) if summary.chip else None
-    return summary if chip is None else replace(summary, peak_flops=dict(chip.peak_flops), peak_source=chip.source)
+    if chip is None:
+        return summary
+    return replace(
+        summary,
+        peak_flops=dict(chip.peak_flops),
+        peak_bytes_per_second=chip.memory_bytes_per_second,
+        peak_source=chip.source,
+    )
 
 
 def _with_analysed_peaks(summary: MonitorSummary, vendor_folder: Path, vendor: str, path: Path) -> MonitorSummary:

@@ -32,8 +32,10 @@ class MonitorSummary:
 
     Memory, power and energy are sums over the devices that report them; utilisation, temperature and frequency are spread over
     all devices' readings. `chip` is the device's name as the tool prints it (None where the devices differ), `peak_flops` that
-    of ONE device per precision, dense, `peak_source` where it stands. `series` covers the whole log. `errors` is what a reader
-    must know: the tool's own errors, lines that could not be read, an analysis that failed.
+    of ONE device per precision, dense, `peak_bytes_per_second` its memory's, `peak_source` where they stand. `series` covers
+    the whole log. `errors` is what a reader must know: the tool's own errors, lines that could not be read, an analysis that
+    failed.
+    `load_average` and the three after it are the system monitor's only, of the whole host.
     `window` is the (start, stop) that the statistics count, in seconds since the epoch; None: the whole log.
     """
 
@@ -49,7 +51,11 @@ class MonitorSummary:
     temperature_celsius: Spread | None = None
     frequency_mhz: Spread | None = None
     load_average: Spread | None = None
+    steal_percent: Spread | None = None
+    cpu_pressure_percent: Spread | None = None
+    swap_used_bytes: Spread | None = None
     peak_flops: dict[str, float] | None = None
+    peak_bytes_per_second: float | None = None
     peak_source: str | None = None
     series: Sequence[Series] = ()
     errors: Sequence[str] = ()

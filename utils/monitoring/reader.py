@@ -20,6 +20,9 @@ UNITS = {
     "temperature_celsius": "°C",
     "frequency_mhz": "MHz",
     "load_average": "",
+    "steal_percent": "%",
+    "cpu_pressure_percent": "%",
+    "swap_used_bytes": "B",
 }
 SUMMED = ("memory_used_bytes", "memory_total_bytes", "power_watts")
 QUANTITIES = {*UNITS, *SUMMED}
@@ -84,6 +87,9 @@ class Reader:
             temperature_celsius=spreads["temperature_celsius"],
             frequency_mhz=spreads["frequency_mhz"],
             load_average=spreads["load_average"],
+            steal_percent=spreads["steal_percent"],
+            cpu_pressure_percent=spreads["cpu_pressure_percent"],
+            swap_used_bytes=spreads["swap_used_bytes"],
             series=tuple(_series(name, device) for name in UNITS for device in devices if device.columns[name].times),
             errors=self._remarks(powered, names),
             window=self._window if all(map(math.isfinite, self._window)) else None,

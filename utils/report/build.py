@@ -16,9 +16,11 @@ from tools.contract import to_json as to_strict_json
 from tools.errors import CaseCrash, ConfigError, HostError, Interrupted, NoCaseError
 from utils.monitoring.model import MonitorSummary, Series
 from utils.plan import CasePlan, HostTarget, RunPlan
+from utils.report.doubts import judged
 from utils.report.html import html
 from utils.report.markdown import markdown
 from utils.report.metrics import metrics
+from utils.report.phases import sections
 from utils.report.schema import CaseReport, MonitorReport, ReasonReport, Report, RunReport, Status, StepReport
 from utils.report.versions import host_versions
 
@@ -44,7 +46,7 @@ def case_report(
         measured = checked(result)
     except CaseCrash as error:
         return failed_case(plan, case, host, Reason(error.reason, str(error)), vendor_monitor, system_monitor, notes)
-    return _merged(plan, case, host, measured, vendor_monitor, system_monitor, notes)
+    return _merged(plan, case, host, _as_asked(measured, case.config), vendor_monitor, system_monitor, notes)
 
 
 def failed_case(
@@ -62,15 +64,11 @@ def failed_case(
         case=case.case,
         framework=case.framework,
         vendor=case.vendor,
-        compiler=_asked(case.config, "compiler", str),
-        precision=_asked(case.config, "precision", str) or ("fp16" if _asked(case.config, "fp16", bool) else "fp32"),
-        batch_size=_asked(case.config, "batch_size", int),
         status=FAILED,
         reasons=[reason],
         steps=steps,
-        config=case.config,
     )
-    return _merged(plan, case, host, result, vendor_monitor, system_monitor, notes)
+    return _merged(plan, case, host, _as_asked(result, case.config), vendor_monitor, system_monitor, notes)
 
 
 def build_report(plan: RunPlan, cases: Sequence[CaseReport], started: float, seconds: float, *, strict: bool = False) -> Report:
@@ -117,12 +115,20 @@ def checked(result: Result) -> Result:
     Raises CaseCrash, naming the first value that cannot be.
     """
     try:
-        TypeAdapter(Status).validate_python(result.status)
-        return TypeAdapter(Result).validate_json(to_strict_json(result))
+        valid = TypeAdapter(Result).validate_json(to_strict_json(result))
+        TypeAdapter(dict[str, Status]).validate_python(_statuses(valid))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "status"
+        where = ".".join(map(str, first["loc"]))
         raise CaseCrash(f"the guest's result.json is not as the contract says: {where}: {first['msg']}") from error
+    return valid
+
+
+def _statuses(result: Result) -> dict[str, str]:
+    """Every status in a result, by where it stands."""
+    points = {f"sweep.{place}.status": point.status for place, point in enumerate(result.sweep)}
+    driven = {f"scenarios.{place}.status": one.status for place, one in enumerate(result.scenarios)}
+    return {"status": result.status, **points, **driven}
 
 
 def _merged(
@@ -135,6 +141,7 @@ def _merged(
     notes: Sequence[str],
 ) -> CaseReport:
     numbers, made_here = metrics(measured, vendor_monitor, system_monitor)
+    status, reasons = judged(measured, vendor_monitor, system_monitor)
     monitors = [one for one in (vendor_monitor, system_monitor) if one is not None]
     return CaseReport(
         host=host.host,
@@ -147,12 +154,13 @@ def _merged(
         compiler=measured.compiler,
         precision=measured.precision,
         batch_size=measured.batch_size,
-        status=measured.status,  # type: ignore[arg-type]  # checked() looked
-        reasons=[ReasonReport.model_validate(reason) for reason in measured.reasons],
+        status=status,  # type: ignore[arg-type]  # checked() looked
+        reasons=[ReasonReport.model_validate(reason) for reason in reasons],
         notes=[*measured.notes, *notes, *made_here, *(f"{one.monitor}: {error}" for one in monitors for error in one.errors)],
         metrics=numbers,
+        **sections(measured),
         steps=[StepReport.model_validate(step) for step in measured.steps],
-        config=dict(measured.config or case.config),
+        config=dict(measured.config),
         engine=dict(measured.engine),
         environment=dict(measured.environment),
         artifacts=dict(measured.artifacts),
@@ -173,6 +181,21 @@ def _exit_code(cases: Sequence[CaseReport], strict: bool) -> int:
         if all(error.reason in kinds for kinds in failures):
             return error.exit_code
     return 1
+
+
+def _as_asked(result: Result, config: Mapping[str, Any]) -> Result:
+    """The result; one that failed before the guest knew its configuration gets the conditions that were asked for."""
+    if result.config:
+        return result
+    if result.status != FAILED:
+        return dataclasses.replace(result, config=config)
+    return dataclasses.replace(
+        result,
+        compiler=_asked(config, "compiler", str),
+        precision=_asked(config, "precision", str) or ("fp16" if _asked(config, "fp16", bool) else "fp32"),
+        batch_size=_asked(config, "batch_size", int),
+        config=config,
+    )
 
 
 def _asked(config: Mapping[str, Any], key: str, kind: type[T]) -> T | None:

@@ -59,8 +59,8 @@ def latency_charts(measured: Mapping[str, Nanoseconds], names: Mapping[str, str]
     axis = "log" if everything.min() > 0 and everything.max() / everything.min() > WIDE else "linear"
     curves = [_cumulative(name, colour, milliseconds) for name, colour, milliseconds in shown]
     return [
-        _figure("Latency, histogram (up to p99.5)", bars, "ms per query", "% of queries", barmode="overlay", bargap=0),
-        _figure(
+        figure("Latency, histogram (up to p99.5)", bars, "ms per query", "% of queries", barmode="overlay", bargap=0),
+        figure(
             "Latency, cumulative", curves, "ms per query", "% of queries at most", yaxis={"range": [0, 101]}, xaxis={"type": axis}
         ),
     ]
@@ -85,9 +85,9 @@ def _over_time(name: str, unit: str, series: Sequence[SeriesReport], steps: Sequ
     bands = [_band(place, step, origin) for place, step in enumerate(steps)]
     total = sum(step.seconds or 0.0 for step in steps)
     labels = [_label(step, origin) for step in steps if (step.seconds or 0.0) > NARROWEST_LABEL * total]
-    figure = _figure(name, traces, "seconds", unit, shapes=bands, annotations=labels, yaxis={"rangemode": "tozero"})
-    figure["layout"]["showlegend"] = len(traces) > 1
-    return figure
+    drawn = figure(name, traces, "seconds", unit, shapes=bands, annotations=labels, yaxis={"rangemode": "tozero"})
+    drawn["layout"]["showlegend"] = len(traces) > 1
+    return drawn
 
 
 def _words(name: str) -> str:
@@ -143,7 +143,8 @@ def _cumulative(name: str, colour: str, milliseconds: Nanoseconds) -> Figure:
     return {"type": "scatter", "mode": "lines", "name": name, "x": values, "y": shares, "line": line}
 
 
-def _figure(name: str, traces: Sequence[Figure], across: str, up: str, **layout: Any) -> Figure:
+def figure(name: str, traces: Sequence[Figure], across: str, up: str, **layout: Any) -> Figure:
+    """Return one chart in the page's style; `across` and `up` name the axes, `layout` is plotly's and goes before the style."""
     axis = {
         "zeroline": False,
         "automargin": True,

@@ -13,8 +13,12 @@ from plotly.offline import get_plotlyjs
 
 from utils.report import words
 from utils.report.charts import Figure, latencies, latency_charts, monitor_charts
-from utils.report.rows import PERCENTILES, Row, flat, footnotes, marker, row, withheld
+from utils.report.curves import section_charts
+from utils.report.insight_tables import NOT_PASSED, PASSED
+from utils.report.rows import PERCENTILES, Row, flat, footnotes, is_mfu_measured, marker, row, status_cell
 from utils.report.schema import CaseReport, LatencyReport, Report
+from utils.report.table import Table, engine_name
+from utils.report.tables import tables
 
 TEMPLATE = "template.html.j2"
 
@@ -53,6 +57,14 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Section:
+    """One table of the page with the charts that belong to it."""
+
+    table: Table
+    charts: Sequence[Figure]
+
+
+@dataclass(frozen=True)
 class Card:
     """All that the page shows of one case."""
 
@@ -61,12 +73,17 @@ class Card:
     row: Row
     tiles: Sequence[tuple[str, str, str]]
     bars: Sequence[Bar]
-    latencies: Sequence[tuple[str, Sequence[str]]]
+    sections: Sequence[Section]
     steps: Sequence[StepBar]
     reasons: Sequence[tuple[str, str, str | None]]
-    settings: Sequence[Setting]
+    settings: Sequence[tuple[str, Sequence[Setting]]]
     facts: Sequence[tuple[str, Sequence[tuple[str, str]]]]
     charts: Sequence[Figure]
+
+    @property
+    def drawn(self) -> list[Figure]:
+        """All its charts, in the order in which the page shows them."""
+        return [*(figure for section in self.sections for figure in section.charts), *self.charts]
 
 
 def html(report: Report, folder: Path) -> str:
@@ -89,13 +106,14 @@ def html(report: Report, folder: Path) -> str:
         words=words,
         worst=words.worst(report),
         percentiles=PERCENTILES,
-        charts=[figure for card in cards for figure in card.charts],
-        plotly_js=get_plotlyjs() if any(card.charts for card in cards) else "",
+        tones={**{status_cell(status): status for status in words.STATUSES}, PASSED: "OK", NOT_PASSED: "INVALID"},
+        charts=[figure for card in cards for figure in card.drawn],
+        plotly_js=get_plotlyjs() if any(card.drawn for card in cards) else "",
     )
 
 
 def _card(place: int, case: CaseReport, notes: Sequence[str], folder: Path) -> Card:
-    names = {"inference": _engine(case), "validation": "framework"}
+    names = {"inference": engine_name(case), "validation": "framework"}
     described = (("engine", case.engine), ("environment", case.environment), ("artifacts", case.artifacts))
     return Card(
         anchor=f"case-{place}",
@@ -103,28 +121,26 @@ def _card(place: int, case: CaseReport, notes: Sequence[str], folder: Path) -> C
         row=row(case, notes),
         tiles=_tiles(case),
         bars=_bars(case),
-        latencies=_latency_rows(case),
+        sections=[Section(table, section_charts(table.kind, case)) for table in tables(case)],
         steps=_steps(case),
         reasons=[(one.kind, one.message, words.advice(case, one)) for one in case.reasons],
-        settings=_settings(case.config),
+        settings=[("Configuration as resolved", _settings(case.config)), *_loadgen(case)],
         facts=[(name, flat(facts)) for name, facts in (*described, ("monitors", _monitors(case))) if facts],
         charts=latency_charts(latencies(folder / case.folder), names) + monitor_charts(case),
     )
 
 
-def _engine(case: CaseReport) -> str:
-    return case.compiler or "engine"
-
-
 def _tiles(case: CaseReport) -> list[tuple[str, str, str]]:
     """The figures to be seen first, those that were measured: (name, value, what it is)."""
     figures = case.metrics
-    quoted = (figures.inference_core, figures.accuracy_inference, figures.latency.inference)
+    quoted = (figures.inference_core, figures.accuracy_inference, figures.latency.inference, row(case).inference)
     if case.compiler is None:
-        quoted = (figures.validation_core, figures.accuracy_validation, figures.latency.validation)
-    core, accuracy, latency = quoted
+        quoted = (figures.validation_core, figures.accuracy_validation, figures.latency.validation, row(case).validation)
+    core, accuracy, latency, texts = quoted
+    measured = ", measured" if is_mfu_measured(figures) else ""
+    error = "" if texts.error == words.NOTHING else f", {texts.error}"
     found = [
-        ("throughput", words.number(core), "items/s, core"),
+        ("core", words.number(core), f"items/s{error}"),
         ("speed-up", words.ratio(figures.speedup), "vs. framework"),
         (
             figures.accuracy_metric or "accuracy",
@@ -132,7 +148,7 @@ def _tiles(case: CaseReport) -> list[tuple[str, str, str]]:
             "of the engine" if case.compiler else "of the framework",
         ),
         *((name, _milliseconds(latency, name), "ms per query") for name in ("p50", "p99")),
-        ("MFU", words.percent(figures.mfu), f"of {words.per_second(figures.peak_flops)}"),
+        ("MFU", words.percent(figures.mfu), f"of {words.per_second(figures.peak_flops)}" + measured),
         ("energy", words.number(figures.power.joules_per_item, 3), "J/item"),
         ("device memory", words.memory(figures.memory.device_used_max_bytes), "at most"),
     ]
@@ -143,9 +159,9 @@ def _bars(case: CaseReport) -> list[Bar]:
     """Engine beside framework, core and whole, on one scale."""
     figures = case.metrics
     values = [
-        (f"{_engine(case)}, core", figures.inference_core, "inference"),
+        (f"{engine_name(case)}, core", figures.inference_core, "inference"),
         ("framework, core", figures.validation_core, "validation"),
-        (f"{_engine(case)}, whole", figures.inference_whole, "inference"),
+        (f"{engine_name(case)}, whole", figures.inference_whole, "inference"),
         ("framework, whole", figures.validation_whole, "validation"),
     ]
     longest = max((value for _, value, _ in values if value), default=0.0)
@@ -153,31 +169,9 @@ def _bars(case: CaseReport) -> list[Bar]:
     return [Bar(label, words.number(value), _share(value, longest), phase) for label, value, phase in shown]
 
 
-def _latency_rows(case: CaseReport) -> list[tuple[str, Sequence[str]]]:
-    pair = ((_engine(case), case.metrics.latency.inference), ("framework", case.metrics.latency.validation))
-    return [(name, _latency_cells(latency)) for name, latency in pair if latency is not None]
-
-
-def _latency_cells(latency: LatencyReport) -> list[str]:
-    percentiles = [
-        _milliseconds(latency, name) if withheld(latency, name) is None else _needs(latency, name) for name in PERCENTILES
-    ]
-    return [
-        f"{latency.count:,}",
-        words.number(latency.min_ms),
-        words.number(latency.mean_ms),
-        *percentiles,
-        words.number(latency.max_ms),
-    ]
-
-
 def _milliseconds(latency: LatencyReport | None, name: str) -> str:
     percentile = latency.percentiles.get(name) if latency else None
     return words.number(percentile.latency_ms if percentile else None)
-
-
-def _needs(latency: LatencyReport, name: str) -> str:
-    return f"{words.NOTHING} needs {latency.percentiles[name].samples_needed:,}"
 
 
 def _steps(case: CaseReport) -> list[StepBar]:
@@ -208,8 +202,17 @@ def _settings(config: Mapping[str, Any]) -> list[Setting]:
 
 def _value_and_origin(entry: Any) -> tuple[str, str]:
     if not isinstance(entry, Mapping) or "value" not in entry:
-        return json.dumps(entry, ensure_ascii=False, default=str), ""
+        return entry if isinstance(entry, str) else json.dumps(entry, ensure_ascii=False, default=str), ""
     return json.dumps(entry["value"], ensure_ascii=False, default=str), str(entry.get("origin", ""))
+
+
+def _loadgen(case: CaseReport) -> list[tuple[str, Sequence[Setting]]]:
+    """Each scenario's settings, and what loadgen's own summary says."""
+    return [
+        (f"loadgen, {one.name}: {what}", _settings(settings))
+        for one in case.scenarios
+        for what, settings in (("settings", one.settings), ("its summary", one.loadgen))
+    ]
 
 
 def _monitors(case: CaseReport) -> dict[str, Any]:

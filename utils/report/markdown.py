@@ -7,10 +7,12 @@ from collections.abc import Iterable, Sequence
 
 from utils.report.rows import flat, footnotes, marker, row
 from utils.report.schema import CaseReport, Report
+from utils.report.table import Table
+from utils.report.tables import tables
 from utils.report.words import MARKS, NOTHING, advice, clean, conditions, duration, engine, moment, verdict
 
 HEADS = (
-    "case", "engine", "precision", "batch", "status", "engine core", "engine whole", "framework core", "framework whole",
+    "case", "engine", "precision", "batch", "status", "engine core", "±", "engine whole", "framework core", "framework whole",
     "speed-up", "accuracy", "framework accuracy", "p50 ms", "p90 ms", "p99 ms", "MFU", "power",
 )  # fmt: skip
 TEXT_HEADS = 5
@@ -44,20 +46,25 @@ def _table(report: Report, notes: Sequence[str]) -> str:
     texts = TEXT_HEADS + several
     lines = [heads, ["---" if place < texts else "--:" for place in range(len(heads))]]
     lines += [([escape(case.host)] if several else []) + _cells(case, notes) for case in report.cases]
-    note = "`core` and `whole` in items per second: the calls alone, and with data loading and evaluation."
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{note}"
+    note = "`core` and `whole` in items per second: the calls alone, and with data loading and evaluation. ±: at 99 %."
+    return _grid(lines) + f"\n\n{note}"
+
+
+def _grid(lines: Iterable[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _cells(case: CaseReport, notes: Sequence[str]) -> list[str]:
     figures = row(case, notes)
     engine_figures, framework = figures.inference, figures.validation
+    mfu = f"{figures.mfu} (measured peak)" if figures.mfu_measured else figures.mfu
     quoted = engine_figures if case.compiler else framework
     texts = (case.case, engine(case), case.precision or NOTHING, NOTHING if case.batch_size is None else case.batch_size)
     return [
         *map(escape, texts),
         f"{MARKS[case.status]} {case.status}",
-        *(engine_figures.core, engine_figures.whole, framework.core, framework.whole, figures.speedup),
-        *(engine_figures.accuracy, framework.accuracy, *quoted.percentiles, figures.mfu, figures.power),
+        *(engine_figures.core, quoted.error, engine_figures.whole, framework.core, framework.whole, figures.speedup),
+        *(engine_figures.accuracy, framework.accuracy, *quoted.percentiles, mfu, figures.power),
     ]
 
 
@@ -75,7 +82,17 @@ def _case(case: CaseReport) -> str:
     lines += [f"- {name}: {value}" for name, value in row(case).facts]
     lines += _listed("engine", flat(case.engine))
     lines += _listed("environment", flat(case.environment))
-    return "\n".join(lines)
+    return "\n\n".join(["\n".join(lines), *map(_section, tables(case))])
+
+
+def _section(table: Table) -> str:
+    """One table below its title; what it names of files lies below the case's folder."""
+    marks = ["---" if place < table.texts else "--:" for place in range(len(table.heads))]
+    rows = [[escape(cell) for cell in row] for row in table.rows]
+    grid = _grid([[escape(head) for head in table.heads], marks, *rows])
+    notes = [f"- {escape(note)}" for note in table.notes]
+    notes += [f"- {table.files_are}: {escape(', '.join(table.files))}"] if table.files else []
+    return "\n\n".join([f"### {escape(table.title)}", grid, *(["\n".join(notes)] if notes else [])])
 
 
 def _conditions(report: Report) -> str:

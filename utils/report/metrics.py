@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tools.contract import Latency, Phase, Result
+from tools.contract import Phase, Result
 from utils.monitoring.model import MonitorSummary
-from utils.report.schema import LatencyPair, LatencyReport, MemoryReport, Metrics, PercentileReport, PowerReport, SpreadReport
+from utils.report.efficiency import efficiency
+from utils.report.phases import latency_report, phase_report
+from utils.report.schema import (
+    CostReport,
+    LatencyPair,
+    MemoryReport,
+    Metrics,
+    PeakReport,
+    PhasePair,
+    PowerReport,
+    RooflineReport,
+    SpreadReport,
+)
 
 CLOSE_SECONDS = 0.5
 """A monitor's window and a step that begin and end no further apart than this are the same."""
@@ -15,8 +27,7 @@ CLOSE_SECONDS = 0.5
 def metrics(result: Result, vendor: MonitorSummary | None, system: MonitorSummary | None) -> tuple[Metrics, list[str]]:
     """Return the numbers, and notes that say why one that a reader looks for is missing."""
     validation, inference, quoted = result.validation, result.inference, quoted_phase(result)
-    speed = flops_per_second(result)
-    peak, no_peak = peak_flops(result, vendor)
+    reached = efficiency(result, quoted, vendor)
     value = Metrics(
         validation_whole=validation.whole if validation else None,
         validation_core=validation.core if validation else None,
@@ -26,18 +37,30 @@ def metrics(result: Result, vendor: MonitorSummary | None, system: MonitorSummar
         accuracy_metric=result.accuracy_metric,
         accuracy_validation=validation.accuracy if validation else None,
         accuracy_inference=inference.accuracy if inference else None,
-        flops_per_item=result.flops_per_item,
-        flops_per_second=speed,
-        peak_flops=peak,
-        mfu=speed / peak if speed is not None and peak else None,
-        latency=LatencyPair(validation=_latency(validation), inference=_latency(inference)),
+        flops_per_item=reached.flops_per_item,
+        flops_per_second=reached.flops_per_second,
+        peak_flops=reached.peak_flops,
+        mfu=reached.mfu,
+        mfu_source=reached.mfu_source,
+        roofline=RooflineReport.model_validate(reached.roofline) if reached.roofline else None,
+        cost=CostReport.model_validate(result.cost) if result.cost else None,
+        peak=PeakReport.model_validate(result.peak) if result.peak else None,
+        latency=LatencyPair(
+            validation=latency_report(validation.latency if validation else None),
+            inference=latency_report(inference.latency if inference else None),
+        ),
+        phases=PhasePair(validation=phase_report(validation), inference=phase_report(inference)),
+        compile_seconds=result.compile_seconds,
+        load_seconds=result.load_seconds,
         memory=memory(result, vendor),
         power=power(result, vendor, system),
         utilisation=_spread(vendor.utilisation_percent if vendor else None),
         temperature=_spread(vendor.temperature_celsius if vendor else None),
+        steal_percent=_spread(system.steal_percent if system else None),
+        cpu_pressure_percent=_spread(system.cpu_pressure_percent if system else None),
         foo_seconds=quoted.foo_seconds if quoted else None,
     )
-    return value, list(_mfu_notes(result, value, no_peak))
+    return value, list(reached.notes)
 
 
 def quoted_phase(result: Result) -> Phase | None:
@@ -50,25 +73,6 @@ def speedup(validation: Phase | None, inference: Phase | None) -> float | None:
     if validation is None or inference is None or inference.core is None or not validation.core:
         return None
     return inference.core / validation.core
-
-
-def flops_per_second(result: Result) -> float | None:
-    """The model's operations per second in the quoted phase's core."""
-    phase = quoted_phase(result)
-    if phase is None or phase.core is None or result.flops_per_item is None:
-        return None
-    return result.flops_per_item * phase.core
-
-
-def peak_flops(result: Result, vendor: MonitorSummary | None) -> tuple[float | None, str]:
-    """Return the chip's peak at the case's own precision, or None and why there is none."""
-    if vendor is None:
-        return None, "no vendor monitor told the chip"
-    chip = vendor.chip or "this chip"
-    if not vendor.peak_flops:
-        return None, f"no peak is known for {chip}; docker_images/{result.vendor}/chips.yaml takes one, with its source"
-    peak = vendor.peak_flops.get(result.precision or "")
-    return peak or None, f"{chip} has no published {result.precision} peak"
 
 
 def memory(result: Result, vendor: MonitorSummary | None) -> MemoryReport:
@@ -112,36 +116,6 @@ def saw_only_what_was_measured(result: Result, monitor: MonitorSummary) -> bool:
     if measured is None or monitor.window is None:
         return False
     return all(abs(one - other) <= CLOSE_SECONDS for one, other in zip(measured, monitor.window, strict=True))
-
-
-def _mfu_notes(result: Result, value: Metrics, no_peak: str) -> Iterable[str]:
-    phase = quoted_phase(result)
-    if phase is None or phase.core is None:
-        return
-    if result.flops_per_item is None:
-        yield "no MFU: the case's configuration has no flops"
-    elif value.mfu is None:
-        yield f"no MFU: {no_peak}"
-    elif value.mfu > 1:
-        yield f"an MFU of {value.mfu:.1%} cannot be: the configuration's flops or the chip's peak is wrong"
-
-
-def _latency(phase: Phase | None) -> LatencyReport | None:
-    latency: Latency | None = phase.latency if phase else None
-    if latency is None:
-        return None
-    return LatencyReport(
-        count=latency.count,
-        min_ms=latency.min_ns / 1e6,
-        mean_ms=latency.mean_ns / 1e6,
-        max_ms=latency.max_ns / 1e6,
-        percentiles={
-            f"p{one.percent:g}": PercentileReport(
-                latency_ms=None if one.latency_ns is None else one.latency_ns / 1e6, samples_needed=one.samples_needed
-            )
-            for one in latency.percentiles
-        },
-    )
 
 
 def _largest(values: Iterable[int | None]) -> int | None:

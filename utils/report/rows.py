@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from utils.report.schema import CaseReport, LatencyReport, Report
-from utils.report.words import NOTHING, accuracy, memory, number, per_second, percent, quantity, ratio
+from utils.report.schema import CaseReport, LatencyReport, Metrics, PhaseReport, Report, SpreadReport
+from utils.report.words import MARKS, NOTHING, accuracy, half_width, memory, number, per_second, percent, quantity, ratio
 
 PERCENTILES = ("p50", "p90", "p99")
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -15,9 +15,11 @@ _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 @dataclass(frozen=True)
 class PhaseRow:
-    """What the engine or the framework achieved: items per second, accuracy, latencies in milliseconds."""
+    """What the engine or the framework achieved: items per second, the error of core (`±0.9 %`), accuracy, latencies in
+    milliseconds."""
 
     core: str
+    error: str
     whole: str
     accuracy: str
     percentiles: Sequence[str]
@@ -25,13 +27,15 @@ class PhaseRow:
 
 @dataclass(frozen=True)
 class Row:
-    """One case on one host. `facts` are the further figures that were measured, as (name, value)."""
+    """One case on one host; `mfu_measured` tells whether MFU's peak was measured, not published. `facts` are the further figures
+    that were measured, as (name, value)."""
 
     inference: PhaseRow
     validation: PhaseRow
     speedup: str
     power: str
     mfu: str
+    mfu_measured: bool
     facts: Sequence[tuple[str, str]]
 
 
@@ -41,12 +45,14 @@ def row(case: CaseReport, notes: Sequence[str] = (), shown: Sequence[str] = PERC
     return Row(
         inference=PhaseRow(
             core=number(figures.inference_core),
+            error=_error(figures.inference_core, figures.phases.inference),
             whole=number(figures.inference_whole),
             accuracy=accuracy(figures.accuracy_inference),
             percentiles=_percentiles(figures.latency.inference, notes, shown),
         ),
         validation=PhaseRow(
             core=number(figures.validation_core),
+            error=_error(figures.validation_core, figures.phases.validation),
             whole=number(figures.validation_whole),
             accuracy=accuracy(figures.accuracy_validation),
             percentiles=_percentiles(figures.latency.validation, notes, shown),
@@ -54,15 +60,26 @@ def row(case: CaseReport, notes: Sequence[str] = (), shown: Sequence[str] = PERC
         speedup=ratio(figures.speedup),
         power=quantity(figures.power.mean_watts, "W"),
         mfu=percent(figures.mfu),
+        mfu_measured=is_mfu_measured(figures),
         facts=facts(case),
     )
+
+
+def is_mfu_measured(figures: Metrics) -> bool:
+    """Whether MFU is the share of a peak that was measured in the same run, not of a published one."""
+    return figures.mfu is not None and figures.mfu_source == "measured"
+
+
+def status_cell(status: str) -> str:
+    """Return a status with its mark."""
+    return f"{MARKS[status]} {status}"
 
 
 def facts(case: CaseReport) -> list[tuple[str, str]]:
     """Return the figures beside throughput and latency, those that were measured, as (name, value)."""
     figures, power = case.metrics, case.metrics.power
     found = [
-        ("MFU", percent(figures.mfu)),
+        ("MFU", percent(figures.mfu) + (" of the measured peak" if is_mfu_measured(figures) else "")),
         ("compute", per_second(figures.flops_per_second)),
         ("process memory", memory(figures.memory.process_peak_bytes)),
         ("allocator memory", memory(figures.memory.allocator_peak_bytes)),
@@ -72,6 +89,8 @@ def facts(case: CaseReport) -> list[tuple[str, str]]:
         ("energy", quantity(power.joules_per_item, "J/item")),
         ("utilisation", quantity(figures.utilisation.mean if figures.utilisation else None, "%")),
         ("temperature up to", quantity(figures.temperature.maximum if figures.temperature else None, "°C")),
+        ("steal time", quantity(_mean(figures.steal_percent), "%")),
+        ("processor pressure", quantity(_mean(figures.cpu_pressure_percent), "%")),
         ("foo_time", quantity(figures.foo_seconds or None, "s")),
     ]
     return [(name, value) for name, value in found if value != NOTHING]
@@ -103,7 +122,8 @@ def withheld(latency: LatencyReport | None, name: str) -> str | None:
     percentile = latency.percentiles.get(name) if latency else None
     if percentile is None or percentile.latency_ms is not None:
         return None
-    return f"{name} withheld: it needs at least {percentile.samples_needed:,} measured queries; raise repeat"
+    needed = f"{name} withheld: it needs at least {percentile.samples_needed:,} measured queries"
+    return f"{needed}; raise repeat, or name it in percentiles"
 
 
 def marker(place: int) -> str:
@@ -121,6 +141,15 @@ def _percentile(latency: LatencyReport | None, name: str, notes: Sequence[str]) 
         return number(percentile.latency_ms)
     why = withheld(latency, name)
     return NOTHING + (marker(notes.index(why)) if why in notes else "")
+
+
+def _mean(spread: SpreadReport | None) -> float | None:
+    """A mean above 0; of what is none of the time there is nothing to say."""
+    return spread.mean or None if spread else None
+
+
+def _error(core: float | None, phase: PhaseReport | None) -> str:
+    return half_width(core, phase.core_interval if phase else None)
 
 
 def _of(part: str, total: str) -> str:

@@ -1,26 +1,78 @@
-"""report.json as pydantic models; the one place that says which number has which unit. None means "not measured", never zero."""
+"""report.json as pydantic models: a run and its cases. None means "not measured", never zero.
+
+The figures of a case are in schema_figures.py, what else it may have in schema_sections.py; other modules take all from here.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
-Status = Literal["OK", "TAINTED", "INVALID", "FAILED"]
+from utils.report.schema_figures import (
+    CostReport,
+    IntervalReport,
+    LatencyPair,
+    LatencyReport,
+    MemoryReport,
+    Metrics,
+    Model,
+    PeakReport,
+    PercentileReport,
+    PhasePair,
+    PhaseReport,
+    PowerReport,
+    ReasonReport,
+    RooflineReport,
+    SpreadReport,
+    Status,
+    WarmUpReport,
+)
+from utils.report.schema_sections import (
+    CheckReport,
+    DifferenceReport,
+    OperatorReport,
+    ProfileReport,
+    ScenarioReport,
+    SweepPointReport,
+)
 
+__all__ = [
+    "CaseReport",
+    "CheckReport",
+    "CostReport",
+    "DifferenceReport",
+    "IntervalReport",
+    "LatencyPair",
+    "LatencyReport",
+    "MemoryReport",
+    "Metrics",
+    "Model",
+    "MonitorReport",
+    "OperatorReport",
+    "PeakReport",
+    "PercentileReport",
+    "PhasePair",
+    "PhaseReport",
+    "PowerReport",
+    "ProfileReport",
+    "ReasonReport",
+    "Report",
+    "RooflineReport",
+    "RunReport",
+    "ScenarioReport",
+    "SeriesReport",
+    "SpreadReport",
+    "Status",
+    "StepReport",
+    "SweepPointReport",
+    "WarmUpReport",
+    "json_schema",
+]
 
-class Model(BaseModel):
-    """A value that is never changed; keys that a newer version added are passed over when an old one reads them."""
-
-    model_config = ConfigDict(frozen=True, from_attributes=True, populate_by_name=True, protected_namespaces=())
-
-
-class ReasonReport(Model):
-    """Why a case is not plainly OK."""
-
-    kind: str = Field(description="CONFIG, IMAGE, HOST_LOST, TIMEOUT, OOM, CRASH, INTERRUPTED for FAILED, else a doubt's name")
-    message: str
+OLDER = (1,)
+"""What version 2 has more than version 1 may all be missing, so a report of that is read as one of this."""
 
 
 class StepReport(Model):
@@ -34,98 +86,6 @@ class StepReport(Model):
     peak_memory_bytes: int | None = Field(default=None, description="Peak resident memory of the guest's process, bytes")
     peak_device_memory_bytes: int | None = Field(default=None, description="Peak of the framework's device allocator, bytes")
     detail: str = ""
-
-
-class PercentileReport(Model):
-    """A nearest-rank percentile of the latencies."""
-
-    latency_ms: float | None = Field(default=None, description="Milliseconds; null: withheld, since there are too few samples")
-    samples_needed: int = Field(description="Queries needed before this percentile may be quoted")
-
-
-class LatencyReport(Model):
-    """Latencies of one phase's queries in milliseconds, warm-up excluded."""
-
-    count: int = Field(description="Number of queries measured")
-    min_ms: float
-    mean_ms: float
-    max_ms: float
-    percentiles: dict[str, PercentileReport] = Field(description="By name: p50, p90, p99")
-
-
-class LatencyPair(Model):
-    """Latencies of the framework's validation and of the engine's inference."""
-
-    validation: LatencyReport | None = None
-    inference: LatencyReport | None = None
-
-
-class SpreadReport(Model):
-    """Mean and extremes over a monitor's readings."""
-
-    mean: float
-    minimum: float
-    maximum: float
-
-
-class MemoryReport(Model):
-    """Memory in bytes."""
-
-    process_peak_bytes: int | None = Field(
-        default=None, description="Peak resident memory of the guest's process over all steps, bytes"
-    )
-    allocator_peak_bytes: int | None = Field(
-        default=None, description="Peak of the framework's device allocator over all steps, bytes"
-    )
-    device_used_max_bytes: float | None = Field(
-        default=None, description="Most the vendor's monitor saw in use, over all devices, bytes"
-    )
-    device_total_bytes: float | None = Field(default=None, description="Memory there is, over all devices, bytes")
-
-
-class PowerReport(Model):
-    """Electric power and energy, summed over devices."""
-
-    mean_watts: float | None = Field(default=None, description="Mean over the monitor's window, watts")
-    max_watts: float | None = Field(default=None, description="Largest reading, watts")
-    energy_joules: float | None = Field(default=None, description="Over the monitor's window, joules")
-    joules_per_item: float | None = Field(
-        default=None, description="mean_watts / the quoted phase's whole, where the window is that phase's"
-    )
-    source: str | None = Field(default=None, description="The monitor these come from")
-
-
-class Metrics(Model):
-    """The numbers of one case. The quoted phase is inference, or validation where compiler is null."""
-
-    validation_whole: float | None = Field(
-        default=None, description="Framework, with data loading and evaluation, items per second"
-    )
-    validation_core: float | None = Field(
-        default=None, description="Framework, SUT calls only (copies included), items per second"
-    )
-    inference_whole: float | None = Field(default=None, description="Engine, with data loading and evaluation, items per second")
-    inference_core: float | None = Field(default=None, description="Engine, SUT calls only (copies included), items per second")
-    speedup: float | None = Field(default=None, description="inference_core / validation_core, a ratio")
-    accuracy_metric: str | None = Field(default=None, description="Name of the accuracy metric, e.g. top1")
-    accuracy_validation: float | None = Field(default=None, description="Accuracy of the framework, in accuracy_metric's unit")
-    accuracy_inference: float | None = Field(default=None, description="Accuracy of the engine, in accuracy_metric's unit")
-    flops_per_item: float | None = Field(
-        default=None, description="Floating-point operations per item; a multiply-add counts as two"
-    )
-    flops_per_second: float | None = Field(
-        default=None, description="flops_per_item x the quoted phase's core, operations per second"
-    )
-    peak_flops: float | None = Field(default=None, description="The chip's published dense peak at this precision, per second")
-    mfu: float | None = Field(default=None, description="flops_per_second / peak_flops, a ratio (1 is the peak)")
-    latency: LatencyPair = LatencyPair()
-    memory: MemoryReport = MemoryReport()
-    power: PowerReport = PowerReport()
-    utilisation: SpreadReport | None = Field(default=None, description="Of the device, percent (0..100)")
-    temperature: SpreadReport | None = Field(default=None, description="Of the device, degrees Celsius")
-    foo_seconds: float | None = Field(
-        default=None, description="Not inference by the engine's own word, in the quoted phase; subtracted; seconds"
-    )
 
 
 class SeriesReport(Model):
@@ -143,7 +103,7 @@ class MonitorReport(Model):
 
     monitor: str
     readings: int
-    devices: list[str] = []
+    devices: list[str] = Field(default=[])
     chip: str | None = None
     memory_used_max_bytes: float | None = Field(default=None, description="Bytes")
     memory_total_bytes: float | None = Field(default=None, description="Bytes")
@@ -153,12 +113,16 @@ class MonitorReport(Model):
     temperature_celsius: SpreadReport | None = Field(default=None, description="Degrees Celsius")
     frequency_mhz: SpreadReport | None = Field(default=None, description="Megahertz")
     load_average: SpreadReport | None = Field(default=None, description="Runnable processes, 1-minute average")
+    steal_percent: SpreadReport | None = Field(default=None, description="Percent (0..100) of all processors' time")
+    cpu_pressure_percent: SpreadReport | None = Field(default=None, description="Percent (0..100) of the time")
+    swap_used_bytes: SpreadReport | None = Field(default=None, description="Bytes; null: the host has no swap")
     peak_flops: dict[str, float] | None = Field(
         default=None, description="By precision: published dense peak, operations per second"
     )
+    peak_bytes_per_second: float | None = Field(default=None, description="Published bandwidth of one device's memory")
     peak_source: str | None = Field(default=None, description="Where the peaks were published")
-    series: list[SeriesReport] = []
-    errors: list[str] = []
+    series: list[SeriesReport] = Field(default=[])
+    errors: list[str] = Field(default=[])
     window: tuple[float, float] | None = Field(
         default=None, description="Start and stop that the statistics count, seconds since the Unix epoch; null: all"
     )
@@ -178,15 +142,23 @@ class CaseReport(Model):
     precision: str | None = Field(default=None, description="fp32, fp16, bf16 or int8")
     batch_size: int | None = Field(default=None, description="Items per query")
     status: Status
-    reasons: list[ReasonReport] = []
-    notes: list[str] = []
+    reasons: list[ReasonReport] = Field(default=[])
+    notes: list[str] = Field(default=[])
     metrics: Metrics = Metrics()
-    steps: list[StepReport] = []
+    difference: DifferenceReport | None = Field(default=None, description="The engine's outputs against the framework's")
+    validation_difference: DifferenceReport | None = Field(
+        default=None, description="The framework's outputs at the case's precision against its own in fp32"
+    )
+    sweep: list[SweepPointReport] = Field(default=[], description="By batch size and clients")
+    scenarios: list[ScenarioReport] = Field(default=[], description="MLPerf's, as its loadgen drove them")
+    audit: list[CheckReport] = Field(default=[], description="Compliance checks of `--audit`")
+    profiles: list[ProfileReport] = Field(default=[], description="Profiled passes of `--profile`")
+    steps: list[StepReport] = Field(default=[])
     config: dict[str, Any] = Field(default={}, description='As resolved: by key, {"value": …, "origin": …}')
     engine: dict[str, Any] = Field(default={}, description="What the engine's describe() said really ran")
     environment: dict[str, Any] = Field(default={}, description="The guest's versions and hardware")
     artifacts: dict[str, Any] = Field(default={}, description="Paths and hashes of weights, ONNX and engine files")
-    monitors: list[MonitorReport] = []
+    monitors: list[MonitorReport] = Field(default=[])
 
     @property
     def folder(self) -> str:
@@ -203,7 +175,7 @@ class RunReport(Model):
     config_file: str
     runtime: str
     vendor: str
-    hosts: list[str] = []
+    hosts: list[str] = Field(default=[])
     versions: dict[str, str] = Field(default={}, description="Of the host's Python, packages and this project")
     overrides: list[str] = Field(default=[], description="What the command line changed, as typed")
     host_config: dict[str, Any] = Field(default={}, description='As resolved: by key, {"value": …, "origin": …}')
@@ -211,10 +183,14 @@ class RunReport(Model):
     exit_code: int
 
 
+def _current(version: Any) -> Any:
+    return 2 if version in OLDER else version
+
+
 class Report(Model):
     """report.json of one run."""
 
-    schema_version: Literal[1] = Field(default=1, alias="schema")
+    schema_version: Annotated[Literal[2], BeforeValidator(_current)] = Field(default=2, alias="schema")
     run: RunReport
     cases: list[CaseReport]
 

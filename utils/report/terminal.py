@@ -14,9 +14,8 @@ from rich.text import Text
 
 from utils.report.rows import PERCENTILES, PhaseRow, footnotes, marker, row
 from utils.report.schema import CaseReport, Report
+from utils.report.terminal_tables import STYLES, print_tables
 from utils.report.words import MARKS, advice, clean, conditions, duration, engine, verdict, worst
-
-STYLES = {"OK": "green", "TAINTED": "yellow", "INVALID": "bold magenta", "FAILED": "bold red"}
 
 
 def print_report(report: Report, console: Console | None = None, folder: Path | None = None) -> None:
@@ -44,32 +43,32 @@ def _title(report: Report) -> Text:
 
 
 def _figures(console: Console, report: Report) -> tuple[Table, list[str]]:
-    """The fullest of three tables that fits, with its footnotes: status in its own column, below the case's name, without p90."""
-    layouts = ((True, PERCENTILES), (False, PERCENTILES), (False, ("p50", "p99")))
+    """The fullest table that fits, with its footnotes: status in its own column, below the name, without p90, without MFU."""
+    few = ("p50", "p99")
+    layouts = ((True, PERCENTILES, True), (False, PERCENTILES, True), (False, few, True), (False, few, False))
     unlimited = console.options.update(max_width=1000)
-    for own_status, shown in layouts:
+    for own_status, shown, mfu in layouts:
         notes = footnotes(report, shown)
-        table = _table(report, notes, own_status, shown)
+        table = _table(report, notes, own_status, shown, mfu)
         if console.measure(table, options=unlimited).maximum <= console.width:
             break
     return table, notes
 
 
-def _table(report: Report, notes: Sequence[str], own_status: bool, shown: Sequence[str]) -> Table:
+def _table(report: Report, notes: Sequence[str], own_status: bool, shown: Sequence[str], mfu: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("case", min_width=14, overflow="fold", vertical="top")
     if own_status:
         table.add_column("status", no_wrap=True)
     table.add_column("", style="dim", no_wrap=True)
-    for head in ("core\nitems/s", "whole\nitems/s", "speed\n-up", "accu-\nracy"):
+    heads = ["core\nitems/s", "\n±%", "whole\nitems/s", "speed\n-up", "accu-\nracy", *(f"{name}\nms" for name in shown)]
+    for head in [*heads, "\nMFU"] if mfu else heads:
         table.add_column(head, justify="right", no_wrap=True)
-    for name in shown:
-        table.add_column(f"{name}\nms", justify="right", no_wrap=True)
     several = len(report.run.hosts) > 1
     for place, case in enumerate(report.cases):
         if place:
             table.add_row()
-        table.add_row(*_name(case, several, own_status), *_numbers(case, notes, shown))
+        table.add_row(*_name(case, several, own_status), *_numbers(case, notes, shown)[: len(table.columns) - 1 - own_status])
     return table
 
 
@@ -85,21 +84,27 @@ def _name(case: CaseReport, several_hosts: bool, own_status: bool) -> list[Text]
 
 def _numbers(case: CaseReport, notes: Sequence[str], shown: Sequence[str]) -> list[Text]:
     figures = row(case, notes, shown)
+    mfu = Text.assemble(figures.mfu, ("\nmeasured" if figures.mfu_measured else "", "dim"))
     if case.compiler is None:
-        return [Text("framework"), *_phase(figures.validation, None, "")]
-    return [Text("engine\nframework"), *_phase(figures.inference, figures.validation, figures.speedup)]
+        return [Text("framework"), *_phase(figures.validation, None, ""), mfu]
+    return [Text("engine\nframework"), *_phase(figures.inference, figures.validation, figures.speedup), mfu]
 
 
 def _phase(first: PhaseRow, second: PhaseRow | None, speedup: str) -> list[Text]:
-    columns = [(one.core, one.whole, "", one.accuracy, *one.percentiles) for one in (first, second) if one is not None]
+    """One cell for each figure, the engine's above the framework's, but one speed-up for both."""
+    shown = [one for one in (first, second) if one is not None]
+    columns = [
+        (one.core, one.error.removeprefix("±").removesuffix("\u00a0%"), one.whole, "", one.accuracy, *one.percentiles)
+        for one in shown
+    ]
     cells = ["\n".join(column) for column in zip(*columns, strict=True)]
-    cells[2] = speedup
+    cells[3] = speedup
     return [Text(cell, style="bold" if place == 0 else "") for place, cell in enumerate(cells)]
 
 
 def _print_case(console: Console, report: Report, case: CaseReport, folder: Path | None) -> None:
     facts = row(case, ()).facts
-    if not (facts or case.reasons or case.notes):
+    if not (facts or case.reasons or case.notes or case.scenarios or case.sweep):
         return
     head = Text.assemble("\n ", (clean(case.case), "bold"), " ", (clean(engine(case)), "dim"))
     if len(report.run.hosts) > 1:
@@ -114,6 +119,7 @@ def _print_case(console: Console, report: Report, case: CaseReport, folder: Path
             console.print(_item(f"→ {next_step}"))
     for note in case.notes:
         console.print(_item(f"note: {clean(note)}"))
+    print_tables(console, case)
     if case.status == "FAILED":
         logs = folder / case.folder if folder else case.folder
         console.print(Text(f"   logs: {logs}", style="dim"), soft_wrap=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import re
 from datetime import datetime, timezone
+from pathlib import PurePosixPath
+from urllib.parse import quote
 
-from utils.report.schema import CaseReport, ReasonReport, Report
+from utils.report.schema import CaseReport, IntervalReport, ReasonReport, Report
 
 NOTHING = "—"
 STATUSES = ("OK", "TAINTED", "INVALID", "FAILED")
@@ -18,9 +20,13 @@ _ADVICE = {
     "HOST_LOST": "`run.py check` tells whether the host, its sshd and its Docker answer",
     "TIMEOUT": "raise CASE_TIMEOUT, or make the case shorter (`--set repeat=1`)",
     "OOM": "lower batch_size (`--set batch_size=…`), or give it more memory in ACCE_CONTAINER_OPT or SHM_SIZE",
-    "CRASH": "the traceback is in the case's container.out.log or stdout_err.out.log",
     "INTERRUPTED": "run it again; images and exported models are kept",
 }
+_PIP_ADVICE = (
+    "correct what it names, or set PIP_SOURCE to an index that has it; all that pip printed is in the case's stdout_err.out.log"
+)
+_STEP_ADVICE = "the traceback is in the case's container.out.log"
+_CRASH_ADVICE = "all that was printed is in the case's stdout_err.out.log, what run.py did in host.out.log"
 _INVALID_ADVICE = "do not quote these numbers; `--set compiler=null` tells whether the export or the engine is wrong"
 
 
@@ -55,6 +61,33 @@ def quantity(value: float | None, unit: str, digits: int = 3) -> str:
     return NOTHING if value is None else f"{number(value, digits)} {unit}"
 
 
+def milliseconds(value: float | None) -> str:
+    """Return milliseconds as µs, ms or s, whichever reads best."""
+    if value is None:
+        return NOTHING
+    if value < 1:
+        return quantity(value * 1000, "µs")
+    return quantity(value, "ms") if value < 1000 else duration(value / 1000)
+
+
+def interval(bounds: IntervalReport) -> str:
+    """Return `60,683 to 61,786`."""
+    return f"{number(bounds.low)} to {number(bounds.high)}"
+
+
+def half_width(value: float | None, bounds: IntervalReport | None) -> str:
+    """Return half of an interval's width over the figure it bounds, as `±0.9 %`."""
+    if not value or bounds is None:
+        return NOTHING
+    share = 50 * (bounds.high - bounds.low) / value
+    return f"±{number(share, 2 if share >= 1 else 1)}\u00a0%"
+
+
+def verdict_of_loadgen(valid: bool | None) -> str:
+    """Return loadgen's own verdict as its log has it."""
+    return NOTHING if valid is None else "VALID" if valid else "INVALID"
+
+
 def memory(value: float | None) -> str:
     """Return bytes as MiB or GiB."""
     if value is None:
@@ -64,10 +97,15 @@ def memory(value: float | None) -> str:
 
 def per_second(value: float | None) -> str:
     """Return operations per second with a decimal prefix."""
+    return prefixed(value, "FLOP/s")
+
+
+def prefixed(value: float | None, unit: str) -> str:
+    """Return a large number with a decimal prefix, M at least: `2.10 MFLOP`, `24.0 GB/s`."""
     if value is None:
         return NOTHING
     exponent, prefix = next((one for one in ((15, "P"), (12, "T"), (9, "G")) if value >= 10 ** one[0]), (6, "M"))
-    return f"{number(value / 10**exponent, 3)} {prefix}FLOP/s"
+    return f"{number(value / 10**exponent, 3)} {prefix}{unit}"
 
 
 def duration(seconds: float | None) -> str:
@@ -88,6 +126,12 @@ def moment(seconds: float) -> str:
 def clean(text: object) -> str:
     """Return text from a guest without control characters: an escape sequence must not reach a terminal."""
     return re.sub(r"[^\S \n]|[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", " ", str(text)).strip()
+
+
+def link(case: CaseReport, path: str) -> str:
+    """Return a page's link to a file below a case's folder; an empty one where `path`, which is a guest's, leads elsewhere."""
+    parts = PurePosixPath(path).parts
+    return f"./{quote(case.folder)}/{quote(path, errors='replace')}" if parts and parts[0] != "/" and ".." not in parts else ""
 
 
 def engine(case: CaseReport) -> str:
@@ -118,7 +162,16 @@ def worst(report: Report) -> str:
 
 
 def advice(case: CaseReport, reason: ReasonReport) -> str | None:
-    """Return what to do next, None where the reason says it all."""
+    """Return what to do next, None where the reason says it all, or an earlier one did."""
     if case.status == "INVALID":
-        return _INVALID_ADVICE
-    return _ADVICE.get(reason.kind) if case.status == "FAILED" else None
+        return _INVALID_ADVICE if reason is case.reasons[0] else None
+    if case.status != "FAILED":
+        return None
+    return _crash_advice(case, reason) if reason.kind == "CRASH" else _ADVICE.get(reason.kind)
+
+
+def _crash_advice(case: CaseReport, reason: ReasonReport) -> str:
+    """Return where to look: only what failed in one of the guest's steps has a traceback."""
+    if "could not be installed" in reason.message:
+        return _PIP_ADVICE
+    return _STEP_ADVICE if any(step.outcome == "failed" for step in case.steps) else _CRASH_ADVICE

@@ -45,6 +45,7 @@ REMEDIES = (
     (r"apply caps", "this engine may not give what --privileged or --cap-add asks for"),
     (r"invalid runtime|unknown runtime", "this --runtime is not configured in the host's engine"),
     (r"gathering device information|no such device", "the host has no such --device"),
+    (r"port is already allocated|address already in use", "the host uses this port already; --publish another, or none"),
     (r"duplicate mount point", "this folder is mounted already; take the -v or --mount out"),
 )
 """What the engine says when it refuses ACCE_CONTAINER_OPT, and what helps."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from time import sleep
+from time import monotonic, sleep
 
 from docker import APIClient
 from docker.errors import APIError
@@ -19,6 +19,9 @@ from utils.runtime.limits import ended_by_memory, memory_limit
 
 KILLED = 137
 """128 + SIGKILL, the status of what was ended from outside."""
+
+NOTICE_SECONDS = 2.0
+"""A container's commands die before the engine says that the container has; so long may lie between."""
 
 
 class Execution:
@@ -58,7 +61,7 @@ class Execution:
         status = self._status(made["Id"])
         if status != 0 and self._ended_by is None:
             self._check_memory()
-            self._check_alive()
+            self._check_alive(NOTICE_SECONDS if status == KILLED else 0.0)
         return status
 
     def _end(self, why: str) -> None:
@@ -99,9 +102,14 @@ class Execution:
             what = f"its memory limit of {limit / 2**20:.0f} MiB (--memory)" if limit else "all the memory of the machine"
             raise OutOfMemory(f"{self._title}: the kernel ended it as it reached {what}; give it more, or lower batch_size")
 
-    def _check_alive(self) -> None:
-        if not self._alive():
-            raise CaseCrash(f"{self._title}: its container was ended from outside")
+    def _check_alive(self, patience: float) -> None:
+        """Raises CaseCrash when the container has gone, or does so within `patience` seconds."""
+        until = monotonic() + patience
+        while self._alive():
+            if monotonic() >= until:
+                return
+            sleep(0.05)
+        raise CaseCrash(f"{self._title}: its container was ended from outside")
 
     def _translated(self, error: APIError) -> AccelmarkError:
         if error.status_code in (404, 409):

@@ -25,7 +25,7 @@ from utils.runtime.engine import (
     pull_headers,
     stream_request,
 )
-from utils.runtime.image_context import BUILD_FILE, build_context, dockerfile_text, image_tag, repository, shown
+from utils.runtime.image_context import BUILD_FILE, build_context, dockerfile_text, image_tag, remote_tag, repository, shown
 from utils.runtime.masking import masked
 
 PIP_ARGS = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_FIND_LINKS")
@@ -52,10 +52,9 @@ def ensure_image(
         client = connection.docker()
         if _has(client, tag):
             return tag
-        if plan.source == "pull" or (plan.source == "auto" and plan.registry):
-            if _pull(connection.host, client, plan, tag, on_line, cancelled):
-                return tag
-            on_line(f"{masked(str(plan.registry))} has no {tag}; it is built here")
+        pulls = plan.source == "pull" or (plan.source == "auto" and plan.registry)
+        if pulls and _pull(connection.host, client, plan, tag, on_line, cancelled):
+            return tag
         _Build(connection.host, client, plan, tag, on_line).run(_build_args(plan, pip_source), network, cancelled)
     return tag
 
@@ -70,17 +69,20 @@ def _has(client: DockerClient, tag: str) -> bool:
 
 def _pull(host: str, client: DockerClient, plan: ImagePlan, tag: str, on_line: OnLine, cancelled: Cancel | None) -> bool:
     """Pull the image and give it its local name. False when it cannot be had and may be built instead."""
-    remote = f"{plan.registry}/{tag}".removeprefix("https://").removeprefix("http://")
+    remote = remote_tag(plan, tag)
     name, _, version = remote.rpartition(":")
+    on_line(f"Pulling {remote}")
     try:
         stream = stream_request(client.api, "/images/create", {"fromImage": name, "tag": version}, pull_headers(name))
         _watch(stream, cancelled, lambda message: _raise_error(message, on_line))
         client.api.tag(remote, repository(plan), version)
     except (APIError, ImageError) as error:
-        if plan.source == "auto":
-            return False
         said = explanation(error) if isinstance(error, APIError) else str(error)
-        raise ImageError(f"{host}: {masked(remote)} cannot be pulled ({said}); set IMAGE_SOURCE: build to build it") from error
+        if plan.source == "auto":
+            on_line(f"{remote} cannot be pulled ({said}); it is built here")
+            return False
+        remedy = "push an image of that name (docs/using.md tells how), or set IMAGE_SOURCE: build to build it here"
+        raise ImageError(f"{host}: {remote} cannot be pulled ({said}); {remedy}") from error
     return True
 
 

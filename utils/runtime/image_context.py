@@ -44,12 +44,20 @@ def check_plan(plan: ImagePlan) -> None:
         raise ConfigError(f"{shown(plan)}: no Dockerfile; frameworks of {plan.vendor}: {', '.join(known) or 'none'}")
     if plan.source == "pull" and not plan.registry:
         raise ConfigError("IMAGE_SOURCE: pull needs IMAGE_REGISTRY")
+    if plan.registry and "@" in plan.registry:
+        raise ConfigError("IMAGE_REGISTRY has a user in it; write host[:port][/path], and log in with 'docker login'")
     declared = declared_args(dockerfile_text(plan))
     for name in plan.build_args:
         if name not in declared and name not in PREDEFINED_ARGS:
             near = difflib.get_close_matches(name, declared, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"declared are {', '.join(declared) or 'none'}"
             raise ConfigError(f"BUILD_ARGS: {shown(plan)}/Dockerfile declares no ARG {name}; {hint}")
+
+
+def remote_tag(plan: ImagePlan, tag: str) -> str:
+    """The image's tag in IMAGE_REGISTRY, `registry.example.org/team/accelmark/cpu-pytorch_2.13:0123456789ab`."""
+    registry = str(plan.registry).removeprefix("https://").removeprefix("http://").rstrip("/")
+    return f"{registry}/{tag}"
 
 
 def build_context(plan: ImagePlan) -> bytes:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from docker.utils.ports import split_port
+
 Value = Any
 """What Docker's API takes for one option: text, number, list or dict."""
 
@@ -109,6 +111,13 @@ def tmpfs(value: str) -> Value:
     if not path.startswith("/"):
         raise ValueError("not /path[:options]")
     return {path: options}
+
+
+def published(value: str) -> Value:
+    """`[address:][host port:]container port[/protocol]`, ranges too, as {`port/protocol`: [binding]}; no host port means any."""
+    ports, outside = split_port(value)
+    bindings = outside or [None] * len(ports)
+    return {port if "/" in port else f"{port}/tcp": [binding] for port, binding in zip(ports, bindings, strict=True)}
 
 
 def device(value: str) -> Value:

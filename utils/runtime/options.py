@@ -15,12 +15,16 @@ from utils.runtime import option_values as values
 CREATE_KEYS = frozenset({"environment", "user", "hostname"})
 """The keywords that belong to the container itself; all others belong to its host configuration."""
 
-OURS = {
+IDLE = {
     "--rm": "a container is removed in any case",
     "--detach": "the container is run in the background in any case",
     "--interactive": "nobody types into the container",
     "--tty": "the output is read line by line",
-    "--name": "the name is given for each case",
+}
+"""Switches that come with lines copied from `docker run` and mean nothing here."""
+
+OURS = {
+    "--name": "every case on every host has a container of its own, and each is given its own name",
     "--workdir": "it is FLAGPERF_PATH",
     "--entrypoint": "the container waits for the guest",
     "--label": "labels say which run a container belongs to",
@@ -36,13 +40,16 @@ SHORT = {
     "-t": "--tty",
     "-w": "--workdir",
     "-l": "--label",
+    "-p": "--publish",
+    "-P": "--publish-all",
 }
 LONG_SYNONYMS = {"--net": "--network"}
 
 
 @dataclass(frozen=True)
 class Flag:
-    """One flag of Docker's: the SDK's keyword, how its value is read, and whether values add up (`one`, `list`, `map`)."""
+    """One flag of Docker's: the SDK's keyword, how its value is read, and whether values add up (`one`, `list`, `map`, or
+    `lists`, a map whose lists add up)."""
 
     key: str
     read: Callable[[str], Any] = values.text
@@ -75,6 +82,8 @@ FLAGS: Mapping[str, Flag] = {
     "--pid": Flag("pid_mode"),
     "--pids-limit": Flag("pids_limit", values.whole_number),
     "--privileged": Flag("privileged", values.switch, switch=True),
+    "--publish": Flag("port_bindings", values.published, "lists"),
+    "--publish-all": Flag("publish_all_ports", values.switch, switch=True),
     "--runtime": Flag("runtime"),
     "--security-opt": Flag("security_opt", values.security, "list"),
     "--shm-size": Flag("shm_size", values.size),
@@ -98,15 +107,25 @@ def parse_options(options: str, shm_size: str | None = None, environ: Mapping[st
     if shm_size is not None:
         found["shm_size"] = read_shm_size(shm_size)
     for flag, value in _flags(_words(options)):
+        if flag in IDLE:
+            continue
         key, read = _read_value(flag, value, os.environ if environ is None else environ)
         many = FLAGS[flag].many
         if many == "list":
             found.setdefault(key, []).append(read)
         elif many == "map":
             found.setdefault(key, {}).update(read)
+        elif many == "lists":
+            bound = found.setdefault(key, {})
+            bound.update({name: [*bound.get(name, []), *entries] for name, entries in read.items()})
         else:
             found[key] = read
     return found
+
+
+def idle_options(options: str) -> dict[str, str]:
+    """The flags in ACCE_CONTAINER_OPT that mean nothing here, and why. Raises ConfigError as parse_options does."""
+    return {flag: IDLE[flag] for flag, _ in _flags(_words(options)) if flag in IDLE}
 
 
 def read_shm_size(shm_size: str) -> int:
@@ -120,6 +139,8 @@ def read_shm_size(shm_size: str) -> int:
 def split_create_keys(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Part what `parse_options` returned into create_container's keywords and create_host_config's."""
     create = {key: value for key, value in options.items() if key in CREATE_KEYS}
+    if "port_bindings" in options:
+        create["ports"] = [tuple(port.split("/")) for port in options["port_bindings"]]
     return create, {key: value for key, value in options.items() if key not in CREATE_KEYS}
 
 
@@ -134,29 +155,38 @@ def _flags(words: list[str]) -> Iterator[tuple[str, str]]:
     """Yield (long flag, value) for each flag; a switch without a value has `true`."""
     rest = iter(words)
     for word in rest:
-        flag, value = _long_form(word)
-        if value is None:
-            value = "true" if FLAGS[flag].switch else next(rest, None)
-        if value is None:
-            raise ConfigError(f"ACCE_CONTAINER_OPT: '{word}' needs a value")
-        yield flag, value
+        for flag, joined in _long_forms(word):
+            if flag in OURS:
+                raise ConfigError(f"ACCE_CONTAINER_OPT: '{word}' is not needed here ({OURS[flag]}); leave it out")
+            if flag not in FLAGS and flag not in IDLE:
+                raise ConfigError(f"ACCE_CONTAINER_OPT: unknown option '{flag}'{_near(flag)}")
+            value = joined
+            if value is None:
+                value = "true" if _is_switch(flag) else next(rest, None)
+            if value is None:
+                raise ConfigError(f"ACCE_CONTAINER_OPT: '{word}' needs a value")
+            yield flag, value
 
 
-def _long_form(word: str) -> tuple[str, str | None]:
-    """The flag's long name and the value joined to it (`--flag=value`, `-vvalue`), None without one."""
+def _long_forms(word: str) -> Iterator[tuple[str, str | None]]:
+    """Yield each flag's long name and the value joined to it (`--flag=value`, `-vvalue`), None without one; `-it` is two."""
     if not word.startswith("-") or word in ("-", "--"):
         raise ConfigError(f"ACCE_CONTAINER_OPT: '{word}' is not an option; does the value before it lack its quotes?")
     if word.startswith("--"):
         name, separator, joined = word.partition("=")
-        value = joined if separator else None
-        name = LONG_SYNONYMS.get(name, name)
-    else:
-        name, value = SHORT.get(word[:2], word), word[2:].removeprefix("=") or None
-    if name in OURS:
-        raise ConfigError(f"ACCE_CONTAINER_OPT: '{word}' is not needed here ({OURS[name]}); leave it out")
-    if name not in FLAGS:
-        raise ConfigError(f"ACCE_CONTAINER_OPT: unknown option '{name}'{_near(name)}")
-    return name, value
+        yield LONG_SYNONYMS.get(name, name), joined if separator else None
+        return
+    letters = word[1:]
+    while letters:
+        name, letters = SHORT.get(f"-{letters[0]}", f"-{letters[0]}"), letters[1:]
+        if not _is_switch(name) or letters.startswith("="):
+            yield name, letters.removeprefix("=") or None
+            return
+        yield name, None
+
+
+def _is_switch(flag: str) -> bool:
+    return flag in IDLE or (flag in FLAGS and FLAGS[flag].switch)
 
 
 def _near(name: str) -> str:

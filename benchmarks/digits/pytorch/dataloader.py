@@ -7,7 +7,7 @@ from typing import Any, List, Tuple
 import numpy as np
 import torch
 
-from benchmarks.shared.classification import make_loader
+from benchmarks.shared.classification import make_calibration_loader, make_loader
 from tools.errors import ConfigError
 
 DATA = "embedded"
@@ -25,6 +25,12 @@ def build_dataloader(config: Any) -> Any:
         raise ConfigError("digits brings its own images; set its data to '{}' instead of {}".format(DATA, config.data_dir))
     _, (images, labels) = split()
     return make_loader(list(zip(images, labels)), config)
+
+
+def build_calibration(config: Any) -> Any:
+    """Some of the images that the CNN was trained with, none of which is held out."""
+    (images, labels), _ = split()
+    return make_calibration_loader(list(zip(images, labels)), config)
 
 
 def split() -> Tuple[Tuple[torch.Tensor, List[int]], Tuple[torch.Tensor, List[int]]]:

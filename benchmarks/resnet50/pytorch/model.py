@@ -12,6 +12,7 @@ from benchmarks.resnet50.pytorch.weights import FILES, load_weights, weights_fil
 from benchmarks.shared.classification import reference_device
 from benchmarks.shared.image_folder import CLASS_LIST, ImageFolder
 from tools.findings import file_facts
+from tools.limits import unlimited
 from tools.onnx_export import export
 
 
@@ -55,7 +56,7 @@ def describe(model: Any, dataloader: Any, config: Any) -> Dict[str, Any]:
     path = None if model is None else weights_file(config.data_dir)
     return {
         "artifacts": {} if path is None else {"weights": file_facts(str(path))},
-        "notes": _notes(model, dataloader.dataset, config),
+        "notes": _notes(model, unlimited(dataloader.dataset), config),
         "accuracy_metric": "top1" if has_truth(config) else None,
     }
 

@@ -1,0 +1,24 @@
+"""`check` looks at what a real Docker engine and a real Python have."""
+
+import pytest
+from docker_fixtures import private_engine
+
+
+@pytest.mark.docker
+def test_check_tells_how_much_room_docker_has(project, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("engine")
+    project.host_yaml(RUNTIME="docker")
+    with private_engine(folder):
+        checked = project.run("check")
+    assert checked.status == 0, checked.output
+    assert f"GB free for Docker's root, {folder}/data" in checked.output
+
+
+def test_check_names_the_package_that_an_engine_lacks_and_where_it_is_listed(project):
+    engine = project.folder / "inference_engine/cpu/onnxruntime.py"
+    engine.write_text(engine.read_text().replace("import torch\n", "import no_such_runtime\nimport torch\n", 1))
+    project.host_yaml()
+    checked = project.run("check", "--set", "compiler=onnxruntime")
+    assert checked.status == 1, checked.output
+    remedy = "pip install -r docker_images/cpu/pytorch_2.13/requirements.txt, take another compiler, or RUNTIME: docker"
+    assert f"has no no_such_runtime, which engine cpu/onnxruntime needs; {remedy}" in checked.output

@@ -1,0 +1,90 @@
+"""The audit, against engines that cheat in known ways."""
+
+import pytest
+import torch
+from loop_fakes import Batch, FakeClock, config, once
+
+from tools.audit import audit, audit_reasons
+from tools.workload import Workload
+
+BATCHES = [Batch(torch.full((4, 2), float(number)), 4) for number in range(1, 9)]
+
+
+class Honest:
+    """Doubles its input in 2 ms of the fake clock."""
+
+    def __init__(self, clock):
+        self.clock, self.calls, self.last = clock, 0, None
+
+    def __call__(self, inputs):
+        self.calls += 1
+        self.clock.advance(self.seconds(inputs[0]))
+        answer, self.last = self.answer(inputs[0]), inputs[0]
+        return [answer], 0.0
+
+    def seconds(self, rows):
+        return 0.002
+
+    def answer(self, rows):
+        return rows * 2
+
+
+class Caching(Honest):
+    def seconds(self, rows):
+        return 0.001 if rows is self.last else 0.002
+
+
+class Stale(Honest):
+    def answer(self, rows):
+        return (rows if self.last is None else self.last) * 2
+
+
+class LazyLater(Honest):
+    """Computes for its first few calls, then returns what it has."""
+
+    def answer(self, rows):
+        return rows * 2 if self.calls <= 20 else torch.zeros_like(rows)
+
+
+class NotANumber(Honest):
+    def answer(self, rows):
+        return rows * (float("nan") if self.calls == 12 else 2.0)
+
+
+def failed(kind, batches=BATCHES):
+    clock = FakeClock()
+    checks = audit(kind(clock), Workload(batches, once, None, config()), clock)
+    return [check.name for check in checks if check.passed is False], checks
+
+
+def test_an_honest_engine_passes_all_three_checks():
+    assert failed(Honest)[0] == []
+    assert [check.passed for check in failed(Honest)[1]] == [True, True, True]
+
+
+def test_an_engine_that_remembers_its_last_sample_is_too_fast_on_repeated_ones():
+    names, checks = failed(Caching)
+    assert names == ["a repeated sample is not faster than distinct ones"]
+    assert checks[1].detail == "it takes 50.0 % less time (10 % are allowed)"
+
+
+def test_stale_outputs_depend_on_the_order():
+    assert "shuffled order gives the same outputs" in failed(Stale)[0]
+
+
+def test_an_engine_that_stops_computing_is_caught():
+    assert failed(LazyLater)[0] != []
+
+
+def test_one_output_that_is_no_number_is_caught():
+    assert failed(NotANumber)[0] != []
+
+
+def test_one_batch_cannot_show_caching():
+    assert [check.passed for check in failed(Honest, BATCHES[:1])[1]] == [True, None, True]
+
+
+@pytest.mark.parametrize("kind", [Caching, Stale])
+def test_what_failed_is_why_the_case_must_not_be_quoted(kind):
+    assert {reason.kind for reason in audit_reasons(failed(kind)[1])} == {"audit"}
+    assert audit_reasons(failed(Honest)[1]) == []

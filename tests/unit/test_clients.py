@@ -1,0 +1,87 @@
+"""Concurrent closed-loop clients, against engines that sleep on the real clock: threads can have no other."""
+
+import threading
+import time
+
+import pytest
+from loop_fakes import FakeClock, FakeEngine, batches, config, once
+
+from tools import clients
+from tools.clients import is_concurrent, measure_clients
+from tools.errors import CaseCrash
+from tools.workload import Workload
+
+
+class Sleeper:
+    """Takes some ms and counts how many calls were in it at once."""
+
+    def __init__(self, concurrent, seconds=0.004):
+        self._concurrent, self._seconds = concurrent, seconds
+        self._lock, self._inside, self.most = threading.Lock(), 0, 0
+
+    def describe(self):
+        return {"concurrent": self._concurrent}
+
+    def __call__(self, inputs):
+        with self._lock:
+            self._inside += 1
+            self.most = max(self.most, self._inside)
+        time.sleep(self._seconds)
+        with self._lock:
+            self._inside -= 1
+        return [inputs[0]], 0.0
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch):
+    monkeypatch.setattr(clients, "LEAST_SECONDS", 0.3)
+
+
+def workload(forward=once, **settings):
+    return Workload(batches(4, 4, 2), forward, None, config(**settings))
+
+
+def test_an_engine_that_can_be_called_concurrently_is():
+    one, four = (measure_clients(Sleeper(True), workload(), number) for number in (1, 4))
+    engine = Sleeper(True)
+    measure_clients(engine, workload(), 4)
+    assert engine.most == 4
+    assert four.core > 2.5 * one.core
+
+
+def test_any_other_takes_turns_and_its_clients_wait():
+    engine = Sleeper(None)
+    one, three = measure_clients(engine, workload(), 1), measure_clients(engine, workload(), 3)
+    assert engine.most == 1
+    assert three.core < 1.3 * one.core
+    assert three.latency.mean_ns > 2 * one.latency.mean_ns
+
+
+def test_items_are_counted_without_padding_and_throughput_is_over_the_wall_clock():
+    phase = measure_clients(Sleeper(True), workload(), 2)
+    assert phase.items < 4 * phase.queries
+    assert phase.core == pytest.approx(phase.items / phase.core_seconds)
+    assert phase.core_interval.low <= phase.core <= phase.core_interval.high
+
+
+def test_clients_go_on_until_the_percentiles_have_their_queries():
+    assert measure_clients(Sleeper(True, seconds=0.001), workload(percentiles=(99.0,)), 2).queries >= 662
+
+
+def test_an_engine_that_fails_ends_all_clients_and_is_heard():
+    def fail(inputs):
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        measure_clients(fail, workload(), 3)
+
+
+def test_outputs_that_cannot_be_right_are_refused():
+    with pytest.raises(CaseCrash, match="wrong outputs"):
+        measure_clients(Sleeper(True), workload(forward=lambda sut, batch, settings: sut([batch.rows]) * 2), 2)
+
+
+def test_whether_an_engine_can_be_called_concurrently_is_what_it_says():
+    assert is_concurrent(Sleeper(True))
+    assert not is_concurrent(Sleeper("yes"))
+    assert not is_concurrent(FakeEngine(FakeClock(), [1.0]))

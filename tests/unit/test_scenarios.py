@@ -1,0 +1,74 @@
+"""Scenarios over digits on onnxruntime, short; and what is said where there can be none."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from tools.scenarios import run_scenarios
+from tools.workload import Workload
+
+ALL = ("SingleStream", "MultiStream", "Server", "Offline")
+SHORT = {"min_duration_ms": 200, "min_query_count": 1}
+
+
+def failed(workload, tmp_path):
+    (done,) = run_scenarios(workload, None, tmp_path)
+    assert (done.name, done.status, done.value) == ("Server", "FAILED", None)
+    return done.reasons[0]
+
+
+def server(dataloader, tmp_path):
+    config = SimpleNamespace(scenarios=("dataset", "Server"), log_dir=str(tmp_path), clients=())
+    return Workload(dataloader, None, None, config)
+
+
+def test_a_loader_that_has_no_single_samples_fails_a_scenario_with_the_remedy(tmp_path):
+    reason = failed(server([1, 2], tmp_path), tmp_path)
+    assert reason.kind == "CONFIG"
+    assert "torch DataLoader over an indexed data set" in reason.message
+
+
+def test_without_loadgen_a_scenario_fails_with_the_remedy(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mlperf_loadgen", None)
+    reason = failed(server(SimpleNamespace(dataset=[1], collate_fn=list), tmp_path), tmp_path)
+    assert reason.kind == "CONFIG"
+    assert "pip install mlcommons-loadgen" in reason.message
+
+
+@pytest.fixture(scope="module")
+def digits_run(tmp_path_factory):
+    """The pass over the data set, and the scenarios with batch_size 8."""
+    for package in ("torch", "sklearn", "safetensors", "onnxruntime", "mlperf_loadgen"):
+        pytest.importorskip(package)
+    from case_support import case_config
+
+    from benchmarks.digits import pytorch as digits
+    from inference_engine.cpu.onnxruntime import InferModel
+
+    folder = tmp_path_factory.mktemp("digits")
+    config = case_config(
+        "digits", folder, "embedded", batch_size=8, compiler="onnxruntime", threads=1, repeat=1, warmup=2, warmup_limit=1.0,
+        percentiles=(), scenarios=ALL, loadgen=dict.fromkeys(ALL, SHORT),
+    )  # fmt: skip
+    model = digits.create_model(config)
+    engine = InferModel(config, digits.export_model(model, config), model)
+    measured = digits.engine_forward(engine, digits.build_dataloader(config), digits.evaluator, config)
+    return measured, {one.name: one for one in run_scenarios(measured.workload, engine, folder / "loadgen")}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_each_scenario_measures_digits_and_finds_the_accuracy_of_the_pass_over_the_data(digits_run, name):
+    measured, scenarios = digits_run
+    done = scenarios[name]
+    assert done.status in ("OK", "INVALID")  # loadgen's rules want more queries than so short a test has
+    assert done.accuracy == measured.phase.accuracy == 358 / 359
+    assert done.value > 0
+    assert done.folder == "loadgen/" + name
+
+
+def test_a_case_that_fills_single_samples_up_says_so_without_a_doubt(digits_run):
+    _, scenarios = digits_run
+    said = {name: [reason.kind for reason in done.reasons if reason.kind == "padding"] for name, done in scenarios.items()}
+    assert said == {"SingleStream": ["padding"], "MultiStream": [], "Server": ["padding"], "Offline": []}
+    assert scenarios["SingleStream"].status == "OK"

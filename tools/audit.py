@@ -1,0 +1,113 @@
+"""Compliance checks in the spirit of MLPerf's audits: is what was timed the same work as what was judged, and all of it?"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import replace
+from itertools import islice
+from statistics import median
+from typing import Any, Dict, List, Sequence, Tuple
+
+from tools.contract import Check, Reason
+from tools.outputs import MOST_BATCHES, sample_outputs
+from tools.sut import Clock, TimedSUT
+from tools.workload import Workload
+
+MOST_GAIN = 0.10
+"""A sample that is repeated may be faster than distinct ones by this share."""
+
+TOLERANCE = 1e-3
+"""How far two outputs for one input may be apart, as a share of the largest absolute output: kernels may add in another order,
+int8 may round to a neighbour."""
+
+ROUNDS = 12
+CALLS = 5
+PAUSE = 0.002
+SEED = 1
+
+_Outputs = Dict[int, List[Any]]
+
+
+def audit(engine: Any, workload: Workload, clock: Clock = time.perf_counter_ns) -> Tuple[Check, ...]:
+    """Make all checks on the first batches of the case's data.
+
+    Source: https://github.com/mlcommons/inference/tree/master/compliance (TEST01: accuracy in performance mode, TEST04: caching).
+    """
+    batches = list(islice(workload.dataloader, MOST_BATCHES))
+    return (
+        _performance_equals_accuracy(engine, workload, batches, clock),
+        _repeated_is_not_faster(engine, workload, batches, clock),
+        _order_does_not_matter(engine, workload, batches, clock),
+    )
+
+
+def audit_reasons(checks: Sequence[Check]) -> List[Reason]:
+    """Why an audited case must not be quoted."""
+    return [Reason("audit", "{}: {}".format(check.name, check.detail)) for check in checks if check.passed is False]
+
+
+def _performance_equals_accuracy(engine: Any, workload: Workload, batches: Sequence[Any], clock: Clock) -> Check:
+    """The outputs of the second of two passes sent back to back against those of single queries with a pause before each."""
+    order = range(len(batches))
+    _outputs(engine, workload, batches, order, clock)
+    timed, single = _outputs(engine, workload, batches, order, clock), {}
+    for index in order:
+        time.sleep(PAUSE)
+        single.update(_outputs(engine, workload, batches, [index], clock))
+    return _compared("outputs in performance mode equal those in accuracy mode", timed, single)
+
+
+def _repeated_is_not_faster(engine: Any, workload: Workload, batches: Sequence[Any], clock: Clock) -> Check:
+    """Medians of one batch sent again and again and of distinct ones, in turns, so that the machine's mood hits both."""
+    name = "a repeated sample is not faster than distinct ones"
+    if len(batches) < 2:
+        return Check(name, None, "the data set has fewer than two batches")
+    repeated, distinct = TimedSUT(engine, clock), TimedSUT(engine, clock)
+    for number in range(ROUNDS):
+        for call in range(CALLS):
+            workload.forward(distinct, batches[(number * CALLS + call) % len(batches)], workload.config)
+        same = batches[number % len(batches)]
+        for _ in range(CALLS):
+            workload.forward(repeated, same, workload.config)
+    gain = 1 - median(repeated.latencies_ns) / median(distinct.latencies_ns)
+    return Check(
+        name, gain <= MOST_GAIN, "it takes {:.1f} % less time ({:.0f} % are allowed)".format(100 * gain, 100 * MOST_GAIN)
+    )
+
+
+def _order_does_not_matter(engine: Any, workload: Workload, batches: Sequence[Any], clock: Clock) -> Check:
+    """The outputs for the same batches in order and in another order."""
+    order = list(range(len(batches)))
+    in_order = _outputs(engine, workload, batches, order, clock)
+    random.Random(SEED).shuffle(order)  # noqa: S311 - an order, not a secret
+    return _compared("shuffled order gives the same outputs", in_order, _outputs(engine, workload, batches, order, clock))
+
+
+def _outputs(engine: Any, workload: Workload, batches: Sequence[Any], order: Sequence[int], clock: Clock) -> _Outputs:
+    """Copies of the outputs by the index of their batch, queried in this order."""
+    listed = replace(workload, dataloader=[batches[index] for index in order])
+    return dict(zip(order, sample_outputs(engine, listed, clock)))
+
+
+def _compared(name: str, these: _Outputs, those: _Outputs) -> Check:
+    both = sorted(set(these) & set(those))
+    if not both:
+        return Check(name, None, "the case's outputs are no tensors")
+    worst = max(_distance(one, other) for index in both for one, other in zip(these[index], those[index]))
+    text = "over {} batches they differ by {:.2g} of the largest output at most ({:g} is allowed)"
+    return Check(name, worst <= TOLERANCE, text.format(len(both), worst, TOLERANCE))
+
+
+def _distance(one: Any, other: Any) -> float:
+    """The largest absolute difference as a share of the largest absolute value; infinite where only one side is a number."""
+    if one.shape != other.shape:
+        return float("inf")
+    left, right = one.double(), other.double()
+    if bool((left.isfinite() != right.isfinite()).any()):
+        return float("inf")
+    finite = left.isfinite()
+    if not bool(finite.any()):
+        return 0.0
+    scale = float(right[finite].abs().max()) or 1.0
+    return float((left[finite] - right[finite]).abs().max()) / scale

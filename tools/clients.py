@@ -1,0 +1,133 @@
+"""Closed-loop clients: several threads that each send the next query when their last one is answered."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, List, Sequence, Tuple
+
+from tools.contract import Phase
+from tools.errors import CaseCrash
+from tools.goal import Goal
+from tools.intervals import throughput_interval
+from tools.outputs import check_outputs
+from tools.statistics import latency
+from tools.steadiness import doubts
+from tools.sut import Clock, TimedSUT
+from tools.workload import Workload
+
+LEAST_SECONDS = 2.0
+"""The clients run at least this long, so that starting and ending them does not count."""
+
+MOST_BATCHES = 64
+
+SERIALISED = "the engine does not say that it can be called concurrently, so its calls took turns"
+
+
+@dataclass(frozen=True)
+class _Answer:
+    ended_ns: int
+    items: int
+
+
+def is_concurrent(engine: Any) -> bool:
+    """Whether the engine says that several threads may call it at once."""
+    return hasattr(engine, "describe") and engine.describe().get("concurrent") is True
+
+
+def measure_clients(engine: Any, workload: Workload, clients: int, clock: Clock = time.perf_counter_ns) -> Phase:
+    """Let `clients` threads query the engine at once, and say how many items per second came through (core; whole is the same).
+
+    A latency is what its client waits, taking turns with the others included where the engine cannot be called concurrently. The
+    batches are loaded before. Runs until LEAST_SECONDS and what `Goal` asks for, but makes no whole passes.
+
+    Raises CaseCrash for outputs that cannot be right, and whatever the engine raises.
+    """
+    batches = _loaded(workload)
+    shared = engine if clients == 1 or is_concurrent(engine) else _TakingTurns(engine)
+    crew = _Crew(workload, batches, Goal(workload.config), clock)
+    with ThreadPoolExecutor(clients) as pool:
+        suts = [TimedSUT(shared, clock) for _ in range(clients)]
+        began = clock()
+        running = [pool.submit(crew.run, sut, number) for number, sut in enumerate(suts)]
+        try:
+            answers = [answer for each in running for answer in each.result()]
+        finally:
+            crew.enough.set()  # one that failed, or Ctrl-C, must not leave the others running
+    return _phase(answers, suts, began)
+
+
+class _TakingTurns:
+    """An engine of which one call runs at a time."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine, self._turn = engine, threading.Lock()
+
+    def __call__(self, inputs: Sequence[Any]) -> Any:
+        with self._turn:
+            return self._engine(inputs)
+
+
+class _Crew:
+    """What the clients share: the batches, and when it is enough."""
+
+    def __init__(self, workload: Workload, batches: Sequence[Any], goal: Goal, clock: Clock) -> None:
+        self._workload, self._batches, self._clock = workload, batches, clock
+        self._until = clock() + max(LEAST_SECONDS * 1e9, goal.core_ns)
+        self._missing = goal.queries
+        self._lock = threading.Lock()
+        self.enough = threading.Event()
+
+    def run(self, sut: TimedSUT, number: int) -> List[_Answer]:
+        """Query until it is enough, starting at another batch than the other clients do."""
+        answers: List[_Answer] = []
+        while not self.enough.is_set():
+            batch = self._batches[(number + len(answers)) % len(self._batches)]
+            queries = len(sut.latencies_ns)
+            check_outputs(self._workload.forward(sut, batch, self._workload.config), batch)
+            answers.append(_Answer(sut.ended_ns, batch.items))
+            self._count(len(sut.latencies_ns) - queries)
+        return answers
+
+    def _count(self, queries: int) -> None:
+        with self._lock:
+            self._missing -= queries
+            if self._missing <= 0 and self._clock() >= self._until:
+                self.enough.set()
+
+
+def _loaded(workload: Workload) -> List[Any]:
+    batches = list(islice(workload.dataloader, MOST_BATCHES))
+    if not batches:
+        raise CaseCrash("the data set gave no batch")
+    return batches
+
+
+def _phase(answers: Sequence[_Answer], suts: Sequence[TimedSUT], began: int) -> Phase:
+    """Throughput over the wall clock; its interval from the gaps between one answer and the next, whoever's they are."""
+    ended, gaps = sorted(answer.ended_ns for answer in answers), []
+    for before, after in zip([began, *ended], ended):
+        gaps.append(after - before)
+    latencies, items = _merged(suts), sum(answer.items for answer in answers)
+    seconds = (ended[-1] - began) / 1e9
+    rate = items / seconds if seconds > 0 else None
+    return Phase(
+        whole=rate,
+        core=rate,
+        accuracy=None,
+        items=items,
+        queries=len(latencies),
+        whole_seconds=seconds,
+        core_seconds=seconds,
+        core_interval=throughput_interval(gaps, items / len(answers)),
+        foo_seconds=sum(sut.foo_seconds for sut in suts),
+        latency=latency(latencies),
+        doubts=tuple(doubts(latencies)),
+    )
+
+
+def _merged(suts: Sequence[TimedSUT]) -> Tuple[int, ...]:
+    return tuple(latency_ns for sut in suts for latency_ns in sut.latencies_ns)

@@ -1,0 +1,104 @@
+"""What is learnt beside the numbers, outside of what is timed: numeric difference, load on the host, cost, peak, profile."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Iterator, List, Optional, Sequence
+
+from loguru import logger
+
+from tools.contract import Difference, Reason
+from tools.device import accelerator
+from tools.difference import difference, verdict
+from tools.errors import CaseCrash
+from tools.findings import Findings
+from tools.flops import cost, disagreement
+from tools.host_load import load_doubts, memory_doubts, usage
+from tools.memory import PeakMemory
+from tools.peak import measured_peak
+from tools.profiling import profile_framework
+from tools.sut import untimed
+
+
+@contextmanager
+def watched(phase: str, findings: Findings) -> Iterator[None]:
+    """Add doubts to the findings if, inside, others loaded the host, or memory ran short."""
+    memory, before = PeakMemory(), usage()
+    yield
+    found = load_doubts(before, usage()) + memory_doubts(memory.peak_bytes())
+    findings.doubts += tuple(Reason(doubt.kind, "{}: {}".format(phase, doubt.message)) for doubt in found)
+
+
+def compare(findings: Findings) -> None:
+    """Compare what was measured last with the framework's own outputs in fp32, where both are known."""
+    validation, inference = findings.validation, findings.inference
+    if validation is None or findings.resolved is None:
+        return
+    precision = findings.resolved.values["precision"]
+    reference = validation.outputs if validation.reference is None else validation.reference
+    if inference is None:
+        if validation.reference is not None and validation.outputs:
+            findings.validation_difference = _difference(validation.outputs, reference)
+            findings.doubts += tuple(_of("validation", verdict(findings.validation_difference, precision)))
+    elif inference.outputs and reference:
+        findings.difference = _difference(inference.outputs, reference)
+        findings.doubts += tuple(_of("inference", verdict(findings.difference, precision)))
+
+
+def count_cost(findings: Findings) -> None:
+    """Count the exported graph's FLOP, and say where the config disagrees; a file that cannot be counted costs nothing else."""
+    if findings.resolved is None or "onnx" not in findings.artifacts:
+        return
+    values = findings.resolved.values
+    try:
+        findings.cost = cost(findings.artifacts["onnx"]["path"], values["batch_size"], values["precision"])
+    except CaseCrash as error:
+        findings.notes += ("FLOP not counted: {}".format(error),)
+        return
+    counted = findings.cost.flops_per_item
+    told = disagreement(counted and counted * _queries_per_batch(findings), values["flops"])
+    if told:
+        logger.warning("{}", told)
+        findings.notes += (told,)
+
+
+def _queries_per_batch(findings: Findings) -> int:
+    """How often the case asks the engine for one batch; the graph is what one query runs."""
+    phase = findings.inference.phase if findings.inference else None
+    if phase is None or not phase.items or not phase.queries or findings.resolved is None:
+        return 1
+    batch_size: int = findings.resolved.values["batch_size"]
+    return max(1, round(phase.queries * batch_size / phase.items))
+
+
+def find_peak(findings: Findings) -> None:
+    """Measure what this machine can do at the case's precision, where the case's FLOP are known and torch was its framework."""
+    if findings.resolved is None or "torch" not in sys.modules:
+        return
+    config = findings.resolved.config()
+    if (config.flops or (findings.cost and findings.cost.flops_per_item)) and not config.compile_only:
+        findings.peak = measured_peak(config, (None if config.vendor == "cpu" else accelerator()) or "cpu")
+
+
+def profile_validation(model: Any, config: Any, findings: Findings) -> None:
+    """One profiled pass of the framework over the first batch."""
+    from tools.framework_engine import FrameworkEngine  # noqa: PLC0415  (imports torch)
+
+    workload = findings.validation.workload if findings.validation else None
+    if workload is None:
+        return
+    engine = FrameworkEngine(model, config)
+    batch = next(iter(workload.dataloader))
+    findings.profiles += (profile_framework(lambda: workload.forward(untimed(engine), batch, config), Path(config.log_dir)),)
+
+
+def _difference(outputs: Sequence[Any], reference: Sequence[Any]) -> Optional[Difference]:
+    """Over the queries that both have: the slower one may have kept fewer."""
+    common = min(len(outputs), len(reference))
+    return difference(outputs[:common], reference[:common], "framework in fp32")
+
+
+def _of(phase: str, reasons: Optional[List[Reason]]) -> List[Reason]:
+    return [Reason(reason.kind, "{}: {}".format(phase, reason.message)) for reason in reasons or ()]

@@ -1,0 +1,44 @@
+"""Which items of a data set a run takes: all of them, or `data_percent` and `max_samples` of them, spread evenly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, List, Sequence
+
+
+@dataclass(frozen=True)
+class Limited:
+    """Some items of `dataset`, at `indices`; a data set itself, that a torch DataLoader takes."""
+
+    dataset: Any
+    indices: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.dataset[self.indices[index]]
+
+
+def limited(dataset: Any, config: Any) -> Any:
+    """`dataset` (anything with a length and an index), or what `config.data_percent` and `config.max_samples` leave of it.
+
+    Both hold: the smaller number of items counts, and at least one. They are spread evenly over the data set, as the first ones
+    may all be of one class.
+    """
+    count = max(1, round(len(dataset) * getattr(config, "data_percent", 100.0) / 100))
+    count = min(count, getattr(config, "max_samples", None) or count)
+    if count >= len(dataset):
+        return dataset
+    return Limited(dataset, spread(len(dataset), count))
+
+
+def spread(total: int, count: int) -> List[int]:
+    """The indices of `count` of `total` items, evenly over them and in their order; all where there are no more."""
+    count = min(count, total)
+    return [place * total // count for place in range(count)]
+
+
+def unlimited(dataset: Any) -> Any:
+    """The data set that `limited` was given."""
+    return dataset.dataset if isinstance(dataset, Limited) else dataset

@@ -1,0 +1,55 @@
+"""What is asked of an engine beside the case's own pass: MLPerf's scenarios, an audit, a profile, and the sweep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from loguru import logger
+
+from tools.audit import audit
+from tools.findings import Findings
+from tools.judge import judged
+from tools.measure import Measurement
+from tools.profiling import profile_engine
+from tools.scenarios import run_scenarios
+from tools.sut import untimed
+from tools.sweep import Subject, sweep
+from tools.workload import Workload
+
+LIMITS_OF_OTHERS = "scenarios, audit and profile need a case that measures with tools.measure; this one has a loop of its own"
+
+
+def asked(config: Any) -> bool:
+    """Whether anything but the case's own pass is asked for."""
+    beside = set(config.scenarios) - {"dataset"}
+    return bool(beside or config.audit or config.profile or config.batch_sizes or config.clients)
+
+
+def run_studies(subject: Subject, engine: Any, measured: Measurement, findings: Findings, folder: Path) -> None:
+    """Fill `findings` with what the config asks for; what is found before a failure is kept."""
+    config = subject.config
+    if measured.workload is not None:
+        _on_workload(engine, measured.workload, findings, folder)
+    elif set(config.scenarios) - {"dataset"} or config.audit or config.profile:
+        findings.notes += (LIMITS_OF_OTHERS,)
+    if config.batch_sizes or config.clients:
+        findings.sweep = sweep(subject, engine, measured)
+
+
+def _on_workload(engine: Any, workload: Workload, findings: Findings, folder: Path) -> None:
+    config = workload.config
+    validation = findings.validation.phase.accuracy if findings.validation else None
+    if set(config.scenarios) - {"dataset"}:
+        logger.info("scenarios: {}", ", ".join(name for name in config.scenarios if name != "dataset"))
+        found = run_scenarios(workload, engine, folder)
+        target = config.accuracy_target
+        findings.scenarios = tuple(judged(scenario, target, validation) for scenario in found)
+    if config.audit:
+        logger.info("audit")
+        findings.audit = audit(engine, workload)
+    if config.profile:
+        logger.info("profile")
+        batch = next(iter(workload.dataloader))
+        made = profile_engine(engine, lambda: workload.forward(untimed(engine), batch, config), folder)
+        findings.profiles += (made,) if made else ()

@@ -1,0 +1,116 @@
+"""The sweep over batch sizes and numbers of clients: one point after the other, and the knee of the curve that they make."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
+
+from loguru import logger
+
+from tools.clients import SERIALISED, is_concurrent, measure_clients
+from tools.contract import FAILED, OK, TAINTED, Phase, SweepPoint
+from tools.device import is_out_of_memory
+from tools.errors import ConfigError
+from tools.findings import as_measurement
+from tools.measure import Measurement
+from tools.plugins import closed
+from tools.steps import reason_for
+
+NO_MEMORY = "out of memory"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The case, its model, its config, and `compile(config) -> (engine, seconds)` for other batch sizes."""
+
+    case: Any
+    model: Any
+    config: Any
+    compile: Callable[[Any], Tuple[Any, float]]
+
+
+def sweep(subject: Subject, engine: Any, measured: Measurement) -> Tuple[SweepPoint, ...]:
+    """Measure every batch size of `config.batch_sizes` with every number of `config.clients`, and mark the knee.
+
+    `measured` is the case's own batch size on `engine`, which is not measured again. Where shapes are static, each other size is
+    compiled anew. A batch that runs out of memory ends the sweep upward.
+    """
+    config = subject.config
+    points: List[SweepPoint] = []
+    for batch_size in config.batch_sizes or (config.batch_size,):
+        points += _of_one_size(subject, batch_size, engine, measured)
+        if points[-1].detail.startswith(NO_MEMORY):
+            break
+    return with_knee(points)
+
+
+def _of_one_size(subject: Subject, batch_size: int, engine: Any, measured: Measurement) -> List[SweepPoint]:
+    config = subject.config._replace(batch_size=batch_size)
+    points: List[SweepPoint] = []
+    clients = 1
+    try:
+        with _engine_for(subject, config, engine) as (running, seconds):
+            one = measured if batch_size == subject.config.batch_size else _one_client(subject, config, running)
+            for clients in config.clients or (1,):
+                logger.info("sweep: batch size {}, {} client(s)", batch_size, clients)
+                points.append(_point(config, clients, _phase(one, running, clients), seconds, running))
+    except Exception as error:  # what one size does to a plug-in costs no other size its figures
+        logger.opt(exception=error).warning("sweep: batch size {} failed", batch_size)
+        message = reason_for("sweep", error).message.partition(": ")[2]
+        detail = "{}: {}".format(NO_MEMORY, message) if is_out_of_memory(error) else message
+        points.append(SweepPoint(batch_size, clients, FAILED, detail=detail))
+    return points
+
+
+@contextmanager
+def _engine_for(subject: Subject, config: Any, engine: Any) -> Iterator[Tuple[Any, Optional[float]]]:
+    """The case's engine where it takes this batch size, else one compiled for it, and for how long."""
+    if config.dynamic_batch or config.batch_size == subject.config.batch_size:
+        yield engine, None
+        return
+    if config.exist_onnx_path is not None or config.exist_compiler_path is not None:
+        raise ConfigError("another batch size needs an export of its own; set dynamic_batch where the file's batch is dynamic")
+    made, seconds = subject.compile(config)
+    with closed(made):
+        yield made, seconds
+
+
+def _one_client(subject: Subject, config: Any, engine: Any) -> Measurement:
+    case = subject.case
+    return as_measurement(case.engine_forward(engine, case.build_dataloader(config), case.evaluator, config), "engine_forward")
+
+
+def _phase(one: Measurement, engine: Any, clients: int) -> Phase:
+    if clients == 1:
+        return one.phase
+    if one.workload is None:
+        raise ConfigError("clients need a case that measures with tools.measure")
+    return measure_clients(engine, one.workload, clients)
+
+
+def _point(config: Any, clients: int, phase: Phase, seconds: Optional[float], engine: Any) -> SweepPoint:
+    notes = [SERIALISED] if clients > 1 and not is_concurrent(engine) else []
+    notes += [doubt.message for doubt in phase.doubts]
+    return SweepPoint(config.batch_size, clients, TAINTED if phase.doubts else OK, phase, seconds, detail="; ".join(notes))
+
+
+def with_knee(points: Sequence[SweepPoint]) -> Tuple[SweepPoint, ...]:
+    """Mark the point of the greatest power, throughput divided by median latency: beyond it, a share more throughput costs a
+    larger share of latency. No mark for fewer than three points.
+
+    Source: L. Kleinrock, Power and deterministic rules of thumb for probabilistic problems in computer communications, 1979.
+    """
+    powers = [_power(point) for point in points]
+    if sum(power > 0 for power in powers) < 3:
+        return tuple(points)
+    best = powers.index(max(powers))
+    return tuple(replace(point, knee=index == best) for index, point in enumerate(points))
+
+
+def _power(point: SweepPoint) -> float:
+    phase = point.phase
+    if phase is None or not phase.core or phase.latency is None:
+        return 0.0
+    median = next((each.latency_ns for each in phase.latency.percentiles if each.percent == 50), None)
+    return phase.core / (median or phase.latency.mean_ns)

@@ -1,0 +1,53 @@
+"""Asks a host's own python3 what is there; nothing is changed there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tools.errors import CommandError
+
+if TYPE_CHECKING:
+    from utils.connection.base import Connection
+
+SECONDS = 60.0
+
+PROBE = """
+import json, os, shutil, sys
+import importlib.util
+asked = json.load(sys.stdin)
+def nearest(path):
+    while not os.path.exists(path):
+        path = os.path.dirname(path) or "/"
+    return path
+def there(path, is_folder):
+    return os.access(path, os.R_OK) and (not is_folder or os.path.isdir(path) and os.access(path, os.X_OK))
+print(json.dumps({
+    "python": list(sys.version_info[:3]),
+    "root": os.getuid() == 0,
+    "there": {path: there(path, is_folder) for path, is_folder in asked["needs"].items()},
+    "exists": {path: os.path.exists(path) for path in asked["room"]},
+    "writable": {path: os.access(nearest(path), os.W_OK) for path in asked["room"]},
+    "room": {path: shutil.disk_usage(nearest(path)).free for path in asked["room"]},
+    "missing": [name for name in asked["modules"] if importlib.util.find_spec(name) is None],
+}))
+"""
+"""Python 3.6 or newer. A folder that is not there yet counts as the nearest one above it; modules are not imported."""
+
+
+def ask(
+    connection: Connection, *, needs: Mapping[str, bool] | None = None, room: Sequence[str] = (), modules: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return `python` (its version), `root` (whether it runs as root); of `needs` (path: is it a folder) which are `there`; of
+    the folders `room` which `exists`, are `writable`, and how many bytes of `room` are free; of `modules` those `missing`.
+
+    Raises CommandError when the host's Python cannot answer, and what Connection.run raises.
+    """
+    asked = {"needs": dict(needs or {}), "room": list(room), "modules": list(modules)}
+    done = connection.run([connection.python, "-c", PROBE], timeout=SECONDS, stdin=json.dumps(asked).encode())
+    if done.status != 0:
+        why = (done.stderr.strip().splitlines() or [f"exit {done.status}"])[-1]
+        raise CommandError(f"{connection.python} does not run there ({why}); install Python 3.8 or newer")
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer

@@ -1,0 +1,48 @@
+"""The short tables below a case in the terminal: its load scenarios and its sweep. All of their columns are in the page."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table as Grid
+from rich.text import Text
+
+from utils.report.load_tables import KNEE, scenario_table, sweep_table
+from utils.report.rows import status_cell
+from utils.report.schema import CaseReport
+from utils.report.table import Table
+from utils.report.words import STATUSES, clean
+
+STYLES = {"OK": "green", "TAINTED": "yellow", "INVALID": "bold magenta", "FAILED": "bold red"}
+TONES = {status_cell(status): STYLES[status] for status in STATUSES}
+SHOWN = {
+    "scenarios": ("scenario", "mode", "result", "loadgen", "status", "accuracy"),
+    "sweep": ("batch", "clients", "core items/s", "p50 ms", "p99 ms", "status"),
+}
+NUMBERS = ("batch", "clients", "result", "accuracy", "core items/s", "p50 ms", "p99 ms")
+
+
+def print_tables(console: Console, case: CaseReport) -> None:
+    """Print a case's scenarios and its sweep, those there are."""
+    for table in (*scenario_table(case), *sweep_table(case)):
+        console.print(_indented(Text(f"\n{table.title}", style="bold")))
+        console.print(_indented(_grid(table)))
+        for note in table.notes:
+            console.print(_indented(Text(clean(note), style="dim")))
+
+
+def _grid(table: Table) -> Grid:
+    shown = SHOWN[table.kind]
+    grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
+    for name in shown:
+        grid.add_column(name, justify="right" if name in NUMBERS else "left", overflow="fold")
+    for row in table.rows:
+        cells = dict(zip(table.heads, row, strict=True))
+        bold = "bold" if cells.get("batch", "").endswith(KNEE) else ""
+        grid.add_row(*(Text(clean(cells[name]), style=TONES.get(cells[name], bold)) for name in shown))
+    return grid
+
+
+def _indented(content: RenderableType) -> Padding:
+    return Padding(content, (0, 1, 0, 3), expand=False)
