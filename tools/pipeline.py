@@ -196,6 +196,7 @@ def _collect(request: Request, findings: Findings) -> None:
         count_cost(findings)
         find_peak(findings)
     try:
+        request.log_dir.mkdir(parents=True, exist_ok=True)
         write_latencies(findings, request.log_dir)
         findings.artifacts.update({name: file_facts(facts["path"]) for name, facts in findings.artifacts.items()})
     except OSError as error:

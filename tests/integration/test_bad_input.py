@@ -97,7 +97,7 @@ def test_no_case_is_exit_4(project, command):
             f"{VENDOR}:1: compiler 'onnxruntim': inference_engine/cpu/onnxruntim.py does not exist",
         ),
         (VENDOR, "batch_size: [\n", f"{VENDOR}:2:1: YAML syntax: expected the node content"),
-        (PARAMETERS, "split: 1\nrepeat: 3\n", f"{CASE}:12: 'repeat' also stands in {PARAMETERS}:2; keep it in one of them"),
+        (PARAMETERS, "split: 1\nrepeat: 3\n", f"{CASE}:11: 'repeat' also stands in {PARAMETERS}:2; keep it in one of them"),
         (CASE, "batch_size: 8\ncompiler: openvino\nrepeats: 3\n", f"{CASE}:3: unknown key 'repeats'; did you mean 'repeat'?"),
         (CASE, "compiler: openvino\n", f"{CASE}: 'batch_size' is missing"),
         (CASE, "batch_size: 8\ncompiler: null\nflops: exit(1)\n", f"{CASE}:3: 'flops' is 'exit(1)', but not a number"),

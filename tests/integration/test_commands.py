@@ -64,7 +64,7 @@ def test_a_run_can_be_narrowed_and_overridden_and_the_report_says_so(toys):
     assert [case["case"] for case in run.report["cases"]] == ["well"]
     assert run.report["run"]["overrides"] == ["--case well", "--set repeat=2", "--set FLAGPERF_LOG_LEVEL=debug"]
     assert run.case("well")["config"]["repeat"] == {"value": 2, "origin": "--set"}
-    assert run.case("well")["config"]["warmup"] == {"value": 1, "origin": "configs/well/configurations.yaml:5"}
+    assert run.case("well")["config"]["warmup"] == {"value": 1, "origin": "configs/well/configurations.yaml:4"}
     assert run.report["run"]["host_config"]["FLAGPERF_LOG_LEVEL"] == {"value": "DEBUG", "origin": "--set"}
     assert "overridden: --case well  --set repeat=2  --set FLAGPERF_LOG_LEVEL=debug" in run.output
 

@@ -1,0 +1,134 @@
+"""An engine with wrong outputs is INVALID however fast it is: real digits, a real engine, broken in known ways."""
+
+import sys
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+
+from inference_engine.cpu.onnxruntime import InferModel
+from tools.contract import result_from_json
+from tools.pipeline import Request, run
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICK = ("compiler=onnxruntime", "percentiles=[]", "warmup=0", "max_samples=64")
+
+
+class Right(InferModel):
+    """The engine as it is, with a place to break it in."""
+
+    def __init__(self, config, onnx_path, model):
+        super().__init__(config, self.source(onnx_path), model)
+        self.before = None
+
+    def __call__(self, inputs):
+        (scores,), foo = super().__call__(inputs)
+        answer, self.before = self.answer(scores), scores
+        return [answer], foo
+
+    def source(self, onnx_path):
+        return onnx_path
+
+    def answer(self, scores):
+        return scores
+
+
+class Permuted(Right):
+    def answer(self, scores):
+        return scores.roll(1, dims=0)
+
+
+class Zeros(Right):
+    def answer(self, scores):
+        return torch.zeros_like(scores)
+
+
+class NotANumber(Right):
+    def answer(self, scores):
+        return scores * float("nan")
+
+
+class Stale(Right):
+    def answer(self, scores):
+        return scores if self.before is None else self.before
+
+
+class BitFlipped(Right):
+    """One weight of the last layer has its highest exponent bit flipped, as a bad memory cell would."""
+
+    def source(self, onnx_path):
+        model = onnx.load(onnx_path)
+        weight = next(tensor for tensor in model.graph.initializer if list(tensor.dims) in ([10, 1024], [1024, 10]))
+        values = numpy_helper.to_array(weight).copy()
+        values.view("uint32").flat[5] ^= 1 << 30
+        weight.CopyFrom(numpy_helper.from_array(values, weight.name))
+        path = str(Path(onnx_path).parent / "flipped.onnx")
+        onnx.save(model, path)
+        return path
+
+
+@pytest.fixture
+def measure_digits(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name in ("configs", "benchmarks", "inference_engine"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.setattr("tools.insight.measured_peak", lambda config, device: None)
+
+    def measure(engine, *settings):
+        monkeypatch.setattr("tools.pipeline.load_engine", lambda vendor, compiler: engine)
+        run(Request(tmp_path, "embedded", tmp_path / "log", "digits", "cpu", "pytorch", (*QUICK, *settings)))
+        return result_from_json((tmp_path / "log" / "result.json").read_text(encoding="utf-8"))
+
+    return measure
+
+
+@pytest.mark.parametrize("engine", [Permuted, Zeros, NotANumber, Stale, BitFlipped])
+def test_an_engine_with_wrong_outputs_must_not_be_quoted(measure_digits, engine):
+    result = measure_digits(engine)
+    assert result.status == "INVALID", result.reasons
+    assert {"accuracy", "wrong outputs"} & {reason.kind for reason in result.reasons}
+    assert result.inference.core > 0
+
+
+def test_the_same_engine_unbroken_may_be_quoted(measure_digits):
+    result = measure_digits(Right)
+    assert result.status in ("OK", "TAINTED"), result.reasons
+    assert (result.inference.items, result.inference.accuracy) == (64, result.validation.accuracy)
+
+
+def test_an_accuracy_target_above_what_the_model_can_do_makes_it_invalid(measure_digits):
+    result = measure_digits(Right, "accuracy_target=0.9999", "max_samples=359")
+    assert (result.status, result.reasons[0].kind) == ("INVALID", "accuracy")
+
+
+def test_compile_only_ends_after_the_compilation_with_its_time_and_size(measure_digits):
+    result = measure_digits(Right, "compile_only=true")
+    assert [step.outcome for step in result.steps] == ["ok"] * 5 + ["skipped", "ok"]
+    assert (result.inference, result.compile_seconds > 0, result.artifacts["compiled"]["bytes"] > 0) == (None, True, True)
+
+
+def test_an_audit_is_in_the_result(measure_digits):
+    result = measure_digits(Right, "audit=true")
+    assert [check.passed for check in result.audit if "repeated" not in check.name] == [True, True]
+    stale = measure_digits(Stale, "audit=true")
+    assert any(check.passed is False for check in stale.audit)
+    assert "audit" in {reason.kind for reason in stale.reasons}
+
+
+def test_what_was_measured_before_a_study_ended_the_process_is_on_disk(measure_digits, monkeypatch, tmp_path):
+    seen = []
+
+    def die(*unused):
+        seen.append(result_from_json((tmp_path / "log" / "result.json").read_text(encoding="utf-8")))
+
+    monkeypatch.setattr("tools.pipeline.run_studies", die)
+    measure_digits(Right, "batch_sizes=[1]")
+    assert (seen[0].status, seen[0].reasons[0].kind, seen[0].inference.core > 0) == ("FAILED", "CRASH", True)
+
+
+def test_a_sweep_compiles_each_size_anew_and_keeps_going(measure_digits):
+    result = measure_digits(Right, "batch_sizes=[1, 8]", "clients=[1, 2]")
+    assert [(point.batch_size, point.clients) for point in result.sweep] == [(1, 1), (1, 2), (8, 1), (8, 2)]
+    assert all(point.phase.core > 0 for point in result.sweep), result.sweep
