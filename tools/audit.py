@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any, Dict, List, Sequence, Tuple
 
 from tools.contract import Check, Reason
-from tools.outputs import MOST_BATCHES, sample_outputs
+from tools.outputs import sample_outputs
 from tools.sut import Clock, TimedSUT
 from tools.workload import Workload
 
@@ -24,6 +24,8 @@ int8 may round to a neighbour."""
 ROUNDS = 12
 CALLS = 5
 PAUSE = 0.002
+NUDGE = 1e-5
+MOST_BATCHES = 16
 SEED = 1
 
 _Outputs = Dict[int, List[Any]]
@@ -59,21 +61,35 @@ def _performance_equals_accuracy(engine: Any, workload: Workload, batches: Seque
 
 
 def _repeated_is_not_faster(engine: Any, workload: Workload, batches: Sequence[Any], clock: Clock) -> Check:
-    """Medians of one batch sent again and again and of distinct ones, in turns, so that the machine's mood hits both."""
+    """Medians of batches sent again and again and of inputs never sent before, in turns: the machine's mood hits both."""
     name = "a repeated sample is not faster than distinct ones"
-    if len(batches) < 2:
-        return Check(name, None, "the data set has fewer than two batches")
-    repeated, distinct = TimedSUT(engine, clock), TimedSUT(engine, clock)
+    timed: Dict[bool, Any] = {new: _Altered(TimedSUT(engine, clock), new) for new in (True, False)}
     for number in range(ROUNDS):
-        for call in range(CALLS):
-            workload.forward(distinct, batches[(number * CALLS + call) % len(batches)], workload.config)
-        same = batches[number % len(batches)]
-        for _ in range(CALLS):
-            workload.forward(repeated, same, workload.config)
-    gain = 1 - median(repeated.latencies_ns) / median(distinct.latencies_ns)
-    return Check(
-        name, gain <= MOST_GAIN, "it takes {:.1f} % less time ({:.0f} % are allowed)".format(100 * gain, 100 * MOST_GAIN)
-    )
+        for new in (True, False):
+            for _ in range(CALLS):
+                workload.forward(timed[new], batches[number % len(batches)], workload.config)
+    if not timed[True].altered:
+        return Check(name, None, "the inputs are whole numbers, which cannot be made new without being made wrong")
+    gain = 1 - median(timed[False].sut.latencies_ns) / median(timed[True].sut.latencies_ns)
+    detail = "it takes {:.1f} % less time ({:.0f} % are allowed)".format(100 * gain, 100 * MOST_GAIN)
+    return Check(name, gain <= MOST_GAIN, detail)
+
+
+class _Altered:
+    """A timed SUT whose inputs are copies, each `new` one a little different from all before, in the last bits of its values."""
+
+    def __init__(self, sut: TimedSUT, new: bool) -> None:
+        self.sut, self._new, self.altered, self._step = sut, new, False, 0
+
+    def __call__(self, inputs: Sequence[Any]) -> List[Any]:
+        self._step += 1
+        return self.sut([self._copy(value) for value in inputs])
+
+    def _copy(self, value: Any) -> Any:
+        if not hasattr(value, "is_floating_point") or not value.is_floating_point():
+            return value
+        self.altered = True
+        return value * (1 + NUDGE * self._step) + NUDGE * self._step if self._new else value.clone()
 
 
 def _order_does_not_matter(engine: Any, workload: Workload, batches: Sequence[Any], clock: Clock) -> Check:

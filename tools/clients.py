@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, List, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 from tools.contract import Phase
 from tools.errors import CaseCrash
@@ -38,8 +38,12 @@ def is_concurrent(engine: Any) -> bool:
     return hasattr(engine, "describe") and engine.describe().get("concurrent") is True
 
 
-def measure_clients(engine: Any, workload: Workload, clients: int, clock: Clock = time.perf_counter_ns) -> Phase:
+def measure_clients(
+    engine: Any, workload: Workload, clients: int, clock: Clock = time.perf_counter_ns
+) -> Tuple[Phase, Sequence[Tuple[int, Any]]]:
     """Let `clients` threads query the engine at once, and say how many items per second came through (core; whole is the same).
+
+    Beside the figures come the outputs that each client got last for each batch, with the batch's number in the data set.
 
     A latency is what its client waits, taking turns with the others included where the engine cannot be called concurrently. The
     batches are loaded before. Runs until LEAST_SECONDS and what `Goal` asks for, but makes no whole passes.
@@ -57,7 +61,7 @@ def measure_clients(engine: Any, workload: Workload, clients: int, clock: Clock 
             answers = [answer for each in running for answer in each.result()]
         finally:
             crew.enough.set()  # one that failed, or Ctrl-C, must not leave the others running
-    return _phase(answers, suts, began)
+    return _phase(answers, suts, began), [pair for outputs in crew.outputs for pair in outputs.items()]
 
 
 class _TakingTurns:
@@ -80,14 +84,19 @@ class _Crew:
         self._missing = goal.queries
         self._lock = threading.Lock()
         self.enough = threading.Event()
+        self.outputs: List[Dict[int, Any]] = []
 
     def run(self, sut: TimedSUT, number: int) -> List[_Answer]:
         """Query until it is enough, starting at another batch than the other clients do."""
         answers: List[_Answer] = []
+        kept: Dict[int, Any] = {}
+        self.outputs.append(kept)
         while not self.enough.is_set():
-            batch = self._batches[(number + len(answers)) % len(self._batches)]
+            place = (number + len(answers)) % len(self._batches)
+            batch = self._batches[place]
             queries = len(sut.latencies_ns)
-            check_outputs(self._workload.forward(sut, batch, self._workload.config), batch)
+            kept[place] = outputs = self._workload.forward(sut, batch, self._workload.config)
+            check_outputs(outputs, batch)
             answers.append(_Answer(sut.ended_ns, batch.items))
             self._count(len(sut.latencies_ns) - queries)
         return answers

@@ -13,6 +13,8 @@ PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 SCENARIOS = ("dataset", "SingleStream", "MultiStream", "Server", "Offline")
 """How queries come: a pass over the data set, or as MLPerf's loadgen sends them."""
 
+MOST_CLIENTS = 1024
+
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 
 
@@ -68,6 +70,13 @@ def _counts(value: Any) -> Tuple[int, ...]:
     if not all(isinstance(item, int) and not isinstance(item, bool) and item >= 1 for item in items):
         raise ValueError("must be a list of whole numbers, 1 or more")
     return tuple(sorted(set(items)))
+
+
+def _clients(value: Any) -> Tuple[int, ...]:
+    counts = _counts(value)
+    if counts and counts[-1] > MOST_CLIENTS:
+        raise ValueError("must be at most {} clients, which are threads of one process".format(MOST_CLIENTS))
+    return counts
 
 
 def _percentiles(value: Any) -> Tuple[float, ...]:
@@ -145,7 +154,7 @@ KEYS: Dict[str, Key] = {
     "mlperf_conf": Key(_text, nullable=True),
     "user_conf": Key(_text, nullable=True),
     "batch_sizes": Key(_counts, default=()),
-    "clients": Key(_counts, default=()),
+    "clients": Key(_clients, default=()),
     "accuracy_target": Key(_target, nullable=True),
     "data_percent": Key(_share, default=100.0),
     "max_samples": Key(_whole(1), nullable=True),

@@ -192,5 +192,16 @@ def _complete(merged: _Merged, folder: Path, perf_dir: Path) -> None:
         raise ConfigError(
             "{}: no_validation needs exist_onnx_path, as no model is there to export".format(origins["no_validation"])
         )
+    _check_studies(values, origins)
     if values["compiler"] is None and values["exist_compiler_path"] is not None:
         raise ConfigError("{}: exist_compiler_path is set, but compiler is null".format(origins["exist_compiler_path"]))
+
+
+def _check_studies(values: Mapping[str, Any], origins: Mapping[str, str]) -> None:
+    """What is asked of an engine needs one that runs."""
+    asked = [key for key in ("audit", "batch_sizes", "clients") if values[key]]
+    asked += ["scenarios"] if set(values["scenarios"]) - {"dataset"} else []
+    for key in asked:
+        if values["compiler"] is None or values["compile_only"]:
+            why = "compiler is null" if values["compiler"] is None else "compile_only is true"
+            raise ConfigError("{}: '{}' needs an engine that runs, but {}".format(origins[key], key, why))

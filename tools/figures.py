@@ -61,7 +61,7 @@ class Phase:
     """What validation or inference measured. `whole` and `core` are items per second, `core_interval` bounds core.
 
     `overhead_ns` is what the loop itself costs per query, measured on an engine that does nothing; `doubts` are why the
-    figures may not be what they seem.
+    figures may not be what they seem. `began` and `ended` are seconds since the epoch, warm-up included.
     """
 
     whole: Optional[float]
@@ -69,6 +69,7 @@ class Phase:
     accuracy: Optional[float]
     items: Optional[int] = None
     queries: Optional[int] = None
+    batches: Optional[int] = None
     whole_seconds: Optional[float] = None
     core_seconds: Optional[float] = None
     core_interval: Optional[Interval] = None
@@ -77,6 +78,8 @@ class Phase:
     foo_seconds: float = 0.0
     latency: Optional[Latency] = None
     doubts: Sequence[Reason] = ()
+    began: Optional[float] = None
+    ended: Optional[float] = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,8 @@ class SweepPoint:
 @dataclass(frozen=True)
 class Scenario:
     """One of MLPerf's scenarios as loadgen drove it. `value` is the scenario's own metric in `unit`; `loadgen` its summary as it
-    stands in its log, which is in `folder` (below the case's own)."""
+    stands in its log, which is in `folder` (below the case's own). `reasons` are why it is not plainly OK, `notes` what a reader
+    must know all the same."""
 
     name: str
     mode: str
@@ -142,6 +146,7 @@ class Scenario:
     folder: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     loadgen: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ class Findings:
     notes: Tuple[str, ...] = ()
     failure: Optional[Reason] = None
     doubts: Tuple[Reason, ...] = ()
+    windows: Dict[str, Tuple[float, float]] = field(default_factory=dict)
     compile_seconds: Optional[float] = None
     load_seconds: Optional[float] = None
     difference: Optional[Difference] = None

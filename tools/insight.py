@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator, List, Optional, Sequence
@@ -11,22 +12,27 @@ from loguru import logger
 
 from tools.contract import Difference, Reason
 from tools.device import accelerator
-from tools.difference import difference, verdict
+from tools.difference import WRONG_OUTPUTS, difference, verdict
 from tools.errors import CaseCrash
 from tools.findings import Findings
 from tools.flops import cost, disagreement
 from tools.host_load import load_doubts, memory_doubts, usage
+from tools.judge import accuracy_reasons
+from tools.measure import Measurement
 from tools.memory import PeakMemory
 from tools.peak import measured_peak
 from tools.profiling import profile_framework
 from tools.sut import untimed
 
+AGAINST = "framework in fp32"
+
 
 @contextmanager
 def watched(phase: str, findings: Findings) -> Iterator[None]:
-    """Add doubts to the findings if, inside, others loaded the host, or memory ran short."""
-    memory, before = PeakMemory(), usage()
+    """Keep when the phase was; add doubts to the findings if, inside, others loaded the host, or memory ran short."""
+    memory, before, began = PeakMemory(), usage(), time.time()
     yield
+    findings.windows[phase] = (began, time.time())
     found = load_doubts(before, usage()) + memory_doubts(memory.peak_bytes())
     findings.doubts += tuple(Reason(doubt.kind, "{}: {}".format(phase, doubt.message)) for doubt in found)
 
@@ -45,6 +51,31 @@ def compare(findings: Findings) -> None:
     elif inference.outputs and reference:
         findings.difference = _difference(inference.outputs, reference)
         findings.doubts += tuple(_of("inference", verdict(findings.difference, precision)))
+
+
+def wrong_outputs(findings: Findings, measured: Measurement) -> List[Reason]:
+    """Why what was measured at any batch size must not be quoted: held to the accuracy target and the framework's outputs."""
+    validation, config = findings.validation, findings.resolved.values if findings.resolved else {}
+    if validation is None:
+        return []
+    found = []
+    if findings.description.accuracy_metric is not None:
+        found += accuracy_reasons(validation.phase, measured.phase, config.get("accuracy_target"))
+    reference = validation.outputs if validation.reference is None else validation.reference
+    if reference and measured.outputs:
+        mine, its = _joined(measured.outputs), _joined(reference)
+        common = [min(len(one), len(other)) for one, other in zip(mine, its)]
+        pairs = [[[tensor[:count] for tensor, count in zip(tensors, common)]] for tensors in (mine, its)]
+        told = verdict(difference(pairs[0], pairs[1], AGAINST), config["precision"])
+        found += [reason for reason in told if reason.kind == WRONG_OUTPUTS]
+    return found
+
+
+def _joined(outputs: Sequence[Sequence[Any]]) -> List[Any]:
+    """Each output over all queries' items, which another batch size only cuts in another way."""
+    import torch  # noqa: PLC0415  (what has outputs has imported it)
+
+    return [torch.cat([torch.as_tensor(tensor) for tensor in column]) for column in zip(*outputs)]
 
 
 def count_cost(findings: Findings) -> None:
@@ -67,10 +98,9 @@ def count_cost(findings: Findings) -> None:
 def _queries_per_batch(findings: Findings) -> int:
     """How often the case asks the engine for one batch; the graph is what one query runs."""
     phase = findings.inference.phase if findings.inference else None
-    if phase is None or not phase.items or not phase.queries or findings.resolved is None:
+    if phase is None or not phase.batches or not phase.queries:
         return 1
-    batch_size: int = findings.resolved.values["batch_size"]
-    return max(1, round(phase.queries * batch_size / phase.items))
+    return max(1, round(phase.queries / phase.batches))
 
 
 def find_peak(findings: Findings) -> None:
@@ -97,7 +127,7 @@ def profile_validation(model: Any, config: Any, findings: Findings) -> None:
 def _difference(outputs: Sequence[Any], reference: Sequence[Any]) -> Optional[Difference]:
     """Over the queries that both have: the slower one may have kept fewer."""
     common = min(len(outputs), len(reference))
-    return difference(outputs[:common], reference[:common], "framework in fp32")
+    return difference(outputs[:common], reference[:common], AGAINST)
 
 
 def _of(phase: str, reasons: Optional[List[Reason]]) -> List[Reason]:

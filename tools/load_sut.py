@@ -1,14 +1,15 @@
-"""The system under test as MLPerf's loadgen sees it: samples loaded beforehand, queries answered by any engine."""
+"""The system under test as MLPerf's loadgen sees it: queries answered by any engine."""
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from queue import Empty, SimpleQueue
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from tools.errors import CaseCrash
-from tools.outputs import check_outputs
+from tools.load_samples import Judge, Samples
 from tools.progress import Throttle
 from tools.sut import TimedSUT
 from tools.workload import Workload
@@ -16,71 +17,11 @@ from tools.workload import Workload
 STALL_SECONDS = 600.0
 """No query and no end of the test for so long ends the waiting for loadgen."""
 
+LEAVE_SECONDS, POLL_SECONDS = 2.0, 0.5
+"""How long an interrupted test may take to end before it is left to its thread, and how often that is looked at."""
+
 _Query = Tuple[List[int], List[int]]
 """The response ids and the indices of a query's samples."""
-
-
-class Samples:
-    """The items that loadgen has loaded: single ones as ready batches, those of longer queries to be collated in the query."""
-
-    def __init__(self, workload: Workload, singly: bool, together: bool) -> None:
-        self._workload, self._singly, self._together = workload, singly, together
-        self._ready: Dict[int, Any] = {}
-        self._items: Dict[int, Any] = {}
-
-    def load(self, indices: Sequence[int]) -> None:
-        """Read items; not timed."""
-        for index in indices:
-            item = self._workload.item(index)
-            if self._together:
-                self._items[index] = item
-            if self._singly:
-                self._ready[index] = self._workload.collate([item])
-
-    def unload(self, indices: Sequence[int]) -> None:
-        """Forget them."""
-        for index in indices:
-            self._items.pop(index, None)
-            self._ready.pop(index, None)
-
-    def batch(self, indices: Sequence[int]) -> Any:
-        """The batch of loaded items."""
-        if self._singly and len(indices) == 1:
-            return self._ready[indices[0]]
-        return self._workload.collate([self._items[index] for index in indices])
-
-
-class Judge:
-    """Holds each sample's outputs to the truth, once."""
-
-    def __init__(self, workload: Workload) -> None:
-        self._evaluator = workload.evaluator
-        self._seen: Set[int] = set()
-        self._lock = threading.Lock()
-        self._correct, self._judged = 0.0, 0
-
-    def fresh(self, indices: Sequence[int]) -> List[int]:
-        """Those not seen before: MultiStream fills its last query with samples that it has sent already."""
-        with self._lock:
-            new = [index for index in indices if index not in self._seen]
-            self._seen.update(new)
-        return new
-
-    def __call__(self, outputs: Any, batch: Any) -> None:
-        """Count one batch. Raises CaseCrash for outputs that cannot be right."""
-        check_outputs(outputs, batch)
-        score = self._evaluator(outputs, batch) if self._evaluator else None
-        if score is None:
-            return
-        correct, judged = score if isinstance(score, tuple) else (score, batch.items)
-        with self._lock:
-            self._correct += float(correct)
-            self._judged += int(judged)
-
-    @property
-    def accuracy(self) -> Optional[float]:
-        """The score per sample; None where there is no truth."""
-        return self._correct / self._judged if self._judged else None
 
 
 class LoadSUT:
@@ -98,6 +39,7 @@ class LoadSUT:
         self._computing = False
         self._suts = [TimedSUT(engine)]
         self.error: Optional[BaseException] = None
+        self.left = False
         self.latencies_ns: List[int] = []
         self.asked = 0
 
@@ -189,6 +131,7 @@ class QueuedSUT(LoadSUT):
     more.
 
     After an error queries are held until loadgen has sent all, or so many that it gives up; `late_seconds` more make them late.
+    An interrupted test that does not end is `left`: its thread never comes back from its next call.
     """
 
     def __init__(
@@ -208,6 +151,7 @@ class QueuedSUT(LoadSUT):
         self._lock = threading.Lock()
         self._held: List[int] = []
         self._issuing = False
+        self._patience_until = math.inf
 
     def run(self, test: Callable[[], None]) -> None:
         """Run `test` in a thread of its own, and answer here until it ends."""
@@ -217,15 +161,17 @@ class QueuedSUT(LoadSUT):
             thread.start()
         self._serve(self._suts[0])
         for thread in threads:
-            thread.join(STALL_SECONDS)
+            thread.join(0.0 if self.left else STALL_SECONDS)
 
     def issue(self, query: Sequence[Any]) -> None:
         """What loadgen calls IssueQuery."""
+        self._stay_if_left()
         self._issuing = True
         self._queue.put(self._taken(query))
 
     def flush(self) -> None:
         """What loadgen calls FlushQueries: it has sent all of a test, and waits for the answers."""
+        self._stay_if_left()
         if self.error is not None:
             time.sleep(self._late_seconds)
         with self._lock:
@@ -240,6 +186,21 @@ class QueuedSUT(LoadSUT):
                     self._held += ids
                     return
         super().complete(ids)
+
+    def load(self, indices: Sequence[int]) -> None:
+        """What loadgen calls LoadSamplesToRam."""
+        self._stay_if_left()
+        super().load(indices)
+
+    def interrupt(self) -> None:
+        """End the test because of a signal, from its handler, or leave it where it does not end soon."""
+        self._patience_until = min(self._patience_until, time.monotonic() + LEAVE_SECONDS)
+        super().interrupt()
+
+    def _stay_if_left(self) -> None:
+        """A thread that came into Python while that is shut down would end the process from within C++."""
+        while self.left:
+            threading.Event().wait()
 
     def _drive(self, test: Callable[[], None]) -> None:
         try:
@@ -260,12 +221,21 @@ class QueuedSUT(LoadSUT):
                 self._report(self.asked, sut.ended_ns)
 
     def _next(self) -> Optional[_Query]:
-        """The next query; None at the end of the test."""
-        while True:
-            asked = self.asked
+        """The next query; None at the end of the test, or of the patience with it."""
+        since, asked = time.monotonic(), self.asked
+        while not self._overdue():
             try:
-                return self._queue.get(timeout=STALL_SECONDS)
+                return self._queue.get(timeout=POLL_SECONDS)
             except Empty:
-                if self.asked == asked:
-                    self.fail(CaseCrash("loadgen sent no query and did not end for {:.0f} s".format(STALL_SECONDS)))
-                    return None
+                if self.asked != asked:
+                    since, asked = time.monotonic(), self.asked
+            if time.monotonic() - since > STALL_SECONDS:
+                self.fail(CaseCrash("loadgen sent no query and did not end for {:.0f} s".format(STALL_SECONDS)))
+                self.left = True
+        return None
+
+    def _overdue(self) -> bool:
+        """Whether to leave the test to its thread."""
+        if time.monotonic() > self._patience_until:
+            self.left = True
+        return self.left

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
+import os
 import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from tools.deferred_signals import deferred_signals
-from tools.errors import CaseCrash, ConfigError
+from loguru import logger
+
+from tools.deferred_signals import deferred_signals, given_up_after
+from tools.errors import CaseCrash, ConfigError, Interrupted
 from tools.load_sut import LoadSUT
 
 SUMMARY, TRACE = "mlperf_log_summary.txt", "mlperf_log_trace.json"
+
+GIVE_UP_SECONDS = 4.0
+"""An interrupted test that has not ended in this time never may; whoever interrupts kills some seconds later."""
 
 _COMPLETED = re.compile(r'"complete_ns":(\d+)')
 
@@ -45,7 +52,8 @@ def run_test(lg: Any, settings: Any, sut: LoadSUT, samples: int, resident: int, 
     """Run one test over `samples` samples, `resident` of them loaded at a time; its logs go into `folder`.
 
     Raises what the engine or the case raised, KeyboardInterrupt when it was interrupted, each after loadgen has ended, and
-    ConfigError when nothing can be written into `folder`.
+    ConfigError when nothing can be written into `folder`. An interrupted test that loadgen does not end is given up: it is left
+    where it has a thread of its own, else the process ends.
     """
     logs = lg.LogSettings()
     logs.enable_trace = trace
@@ -53,14 +61,30 @@ def run_test(lg: Any, settings: Any, sut: LoadSUT, samples: int, resident: int, 
     logs.log_output.copy_summary_to_stdout = False
     system, library = lg.ConstructSUT(sut.issue, sut.flush), lg.ConstructQSL(samples, resident, sut.load, sut.unload)
     try:
-        with deferred_signals(sut.interrupt):
+        with given_up_after(GIVE_UP_SECONDS, _give_up), deferred_signals(sut.interrupt):
             # the last argument: no audit.config that lies about in the current folder
             sut.run(lambda: lg.StartTestWithLogSettings(system, library, settings, logs, ""))
     finally:
-        lg.DestroyQSL(library)
-        lg.DestroySUT(system)
+        if sut.left:  # what still runs needs both, and does not survive the end of the libraries
+            atexit.register(_end_process, Interrupted.exit_code if sys.exc_info()[0] is KeyboardInterrupt else 1)
+        else:
+            lg.DestroyQSL(library)
+            lg.DestroySUT(system)
     if sut.error is not None:
         raise sut.error
+
+
+def _give_up() -> None:
+    """The main thread is loadgen's and does not come back; result.json, with what was measured before, is on disk."""
+    logger.error("loadgen did not end within {:.0f} s of being interrupted, so the process ends", GIVE_UP_SECONDS)
+    _end_process(Interrupted.exit_code)
+
+
+def _end_process(code: int) -> None:
+    """End without the C++ libraries' own tidying up."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _writable(folder: Path) -> str:

@@ -1,14 +1,15 @@
-"""The settings of a loadgen test: ours, by what the engine was seen to do; MLPerf's files; the config's. Later ones win."""
+"""A loadgen test's settings: mlperf.conf's; ours, from what the engine did; user.conf's; the config's. Later ones win."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping
+from typing import Any, Dict, Mapping, Sequence
 
 from tools.config_file import nearest
 from tools.errors import ConfigError
+from tools.loadgen import load_library
+from tools.loadgen_ranges import complaint
 from tools.statistics import samples_needed
 
 PREFIXES = {"SingleStream": "single_stream_", "MultiStream": "multi_stream_", "Server": "server_", "Offline": "offline_"}
@@ -22,6 +23,14 @@ PERFORMANCE, ACCURACY, FIND_PEAK = "PerformanceOnly", "AccuracyOnly", "FindPeakP
 _BUILT_IN, _FILE = 0, 2
 """FromConfig's conf_type: loadgen's own copy of mlperf.conf, whatever the path; only the file. The default, 1, reads its own copy
 too, but only the first time in a process (6.0.17)."""
+
+OWN_MLPERF_CONF = "loadgen's own mlperf.conf"
+
+_MEASURED = ("server_target_qps", "offline_expected_qps", "single_stream_expected_latency_ns", "multi_stream_expected_latency_ns")
+"""What mlperf.conf has only placeholders for, and the engine's own pace says."""
+
+_TOKENS = ("use_token_latencies", "infer_token_latencies")
+"""What mlperf.conf asks for language models, and whole queries cannot answer: loadgen would end the process (6.0.17)."""
 
 FIND_PEAK_MS = 2_000
 MOST_SECONDS_FOR_VALIDITY = 30.0
@@ -54,65 +63,125 @@ class Settings:
         return {name: {"value": getattr(self.test, name), "origin": self.origins.get(name, "loadgen")} for name in names}
 
 
+@dataclass(frozen=True)
+class _Layer:
+    """Values by attribute, all from one place. `where` is that place as complaints name it."""
+
+    origin: str
+    where: str
+    values: Mapping[str, Any]
+
+
+def check_settings(config: Any) -> None:
+    """Refuse what could only fail, or hang, after all else was measured; imports nothing where no scenario is asked for.
+
+    Raises ConfigError for a file that is not there and, should there be scenarios, for loadgen not installed, names it does not
+    have, values that cannot be, and files it cannot read; of every scenario that `config.loadgen` names.
+    """
+    for key in ("mlperf_conf", "user_conf"):
+        _path(config, key)
+    asked = [name for name in config.scenarios if name in PREFIXES]
+    if asked:
+        lg = load_library()
+        for name in dict.fromkeys([*asked, *config.loadgen]):
+            Wishes(lg, name, config)
+
+
 class Wishes:
     """What config and files ask of one scenario, checked. Raises ConfigError for names, values and files that cannot be."""
 
     def __init__(self, lg: Any, scenario: str, config: Any) -> None:
         self._lg, self.scenario, self._config = lg, scenario, config
-        known = _values(lg.TestSettings())
+        self._defaults = _values(lg.TestSettings())
         asked = dict(config.loadgen.get(scenario, {}))
         self.mode = _mode(scenario, asked.pop("mode", PERFORMANCE))
-        self._asked = {_attribute(scenario, name, known): value for name, value in asked.items()}
-        self.alone = self._applied(lg.TestSettings(), {}).test
+        self._built_in = self._read("", _BUILT_IN, OWN_MLPERF_CONF)
+        self._below = [self._built_in] if config.user_conf and not config.mlperf_conf else []
+        self._below += self._from_file("mlperf_conf")
+        self._above = [*self._from_file("user_conf"), self._from_config(asked)]
+        self.alone = self._laid([*self._below, *self._above]).test
 
     def settled(self, pace: Pace, workers: int) -> Settings:
-        """The settings of the performance test, ours below what is asked for."""
-        origins: Dict[str, str] = {}
-        test = self._lg.TestSettings()
-        for name, (value, origin) in _ours(self.scenario, self.mode, pace, workers).items():
-            setattr(test, name, value)
-            origins[name] = origin
-        settings = self._applied(test, origins)
-        if self.scenario == "Server" and not test.server_max_async_queries:
-            fastest = workers / pace.median if self.mode == FIND_PEAK else 0.0
-            test.server_max_async_queries = _most_outstanding(test, fastest)
-            origins["server_max_async_queries"] = "so many outstanding queries are over the target latency for sure"
-        return settings
+        """The settings of the performance test, ours above mlperf.conf and below all else that is asked for."""
+        ours = [_Layer(origin, "", {name: value}) for name, (value, origin) in self._ours(pace, workers).items()]
+        settings = self._laid([*self._below, *ours, *self._above])
+        test = settings.test
+        if self.scenario != "Server" or test.server_max_async_queries:
+            return settings
+        fastest = workers / pace.median if self.mode == FIND_PEAK else 0.0
+        test.server_max_async_queries = _most_outstanding(test, fastest)
+        why = "so many outstanding queries are over the target latency for sure"
+        return Settings(test, {**settings.origins, "server_max_async_queries": why})
 
-    def _applied(self, test: Any, origins: Dict[str, str]) -> Settings:
-        """Lay files and config over `test`, and note in `origins` what they changed."""
-        test.scenario = getattr(self._lg.TestScenario, self.scenario)
-        config = self._config
-        if config.user_conf and not config.mlperf_conf:
-            self._layer(test, origins, "loadgen's own mlperf.conf", partial(self._read, test, "user_conf", _BUILT_IN))
-        for key in ("mlperf_conf", "user_conf"):
-            if getattr(config, key):
-                self._layer(test, origins, getattr(config, key), partial(self._read, test, key, _FILE))
-        self._layer(test, origins, "loadgen: " + self.scenario, partial(self._set, test))
-        origins.update(dict.fromkeys(self._asked, "loadgen: " + self.scenario))
-        test.mode = getattr(self._lg.TestMode, self.mode)
-        return Settings(test, origins)
+    def _ours(self, pace: Pace, workers: int) -> Dict[str, Any]:
+        """Those of ours that mlperf.conf has nothing for, or but a placeholder."""
+        theirs = {name: value for layer in self._below for name, value in layer.values.items()}
+        placeholders = {name: (self._defaults[name], self._built_in.values.get(name)) for name in _MEASURED}
+        ours = _ours(self.scenario, self.mode, pace, workers)
+        return {name: our for name, our in ours.items() if name not in theirs or theirs[name] in placeholders.get(name, ())}
 
-    def _layer(self, test: Any, origins: Dict[str, str], origin: str, apply: Callable[[], None]) -> None:
-        before = _values(test)
-        apply()
-        origins.update({name: origin for name, value in _values(test).items() if value != before[name]})
-
-    def _read(self, test: Any, key: str, kind: int) -> None:
-        path = Path(self._config.perf_dir) / getattr(self._config, key)
-        if not path.is_file():
-            raise ConfigError("{}: {}: no such file".format(key, path))
-        if test.FromConfig(str(path), self._config.case, self.scenario, kind) != 0:
-            raise ConfigError("{}: {}: loadgen wants lines 'model.scenario.key = number'".format(key, path))
-
-    def _set(self, test: Any) -> None:
-        for name, value in self._asked.items():
-            try:
+    def _laid(self, layers: Sequence[_Layer]) -> Settings:
+        """One layer over the other; the origins are of this scenario's settings."""
+        test, origins = self._lg.TestSettings(), {}
+        for layer in layers:
+            for name, value in layer.values.items():
                 setattr(test, name, value)
-            except TypeError as error:
-                kind = type(getattr(test, name)).__name__
-                text = "loadgen: {}: '{}' is {!r}, but loadgen takes {}"
-                raise ConfigError(text.format(self.scenario, name, value, kind)) from error
+                origins[name] = layer.origin
+        test.scenario, test.mode = getattr(self._lg.TestScenario, self.scenario), getattr(self._lg.TestMode, self.mode)
+        others = tuple(prefix for name, prefix in PREFIXES.items() if name != self.scenario)
+        return Settings(test, {name: origin for name, origin in origins.items() if not name.startswith(others)})
+
+    def _from_file(self, key: str) -> Sequence[_Layer]:
+        path = _path(self._config, key)
+        return [self._read(path, _FILE, getattr(self._config, key), "{}: {}".format(key, path))] if path else []
+
+    def _read(self, path: str, kind: int, origin: str, where: str = "") -> _Layer:
+        """What a file sets: read over two different sets of values, as loadgen does not tell."""
+        found: Dict[str, Any] = {}
+        for before in (self._defaults, {name: _another(value) for name, value in self._defaults.items()}):
+            test = self._lg.TestSettings()
+            for name, value in before.items():
+                setattr(test, name, value)
+            if test.FromConfig(path, self._config.case, self.scenario, kind) != 0:
+                raise ConfigError("{}: loadgen wants lines 'model.scenario.key = number'".format(where))
+            found.update({name: value for name, value in _values(test).items() if value != before[name]})
+        layer = _Layer(origin, where, {name: value for name, value in found.items() if name not in _TOKENS})
+        return layer if kind == _BUILT_IN else self._checked(layer)
+
+    def _from_config(self, asked: Mapping[str, Any]) -> _Layer:
+        """What the config sets, checked under the names that it has there."""
+        values = {}
+        for name, value in asked.items():
+            attribute = _attribute(self.scenario, name, self._defaults)
+            _check("loadgen: {}: '{}'".format(self.scenario, name), attribute, value, self._defaults[attribute])
+            values[attribute] = value
+        return _Layer("loadgen: " + self.scenario, "", values)
+
+    def _checked(self, layer: _Layer) -> _Layer:
+        for name, value in layer.values.items():
+            _check("{}: {}".format(layer.where, name), name, value, self._defaults[name])
+        return layer
+
+
+def _check(where: str, attribute: str, value: Any, default: Any) -> None:
+    must = complaint(attribute, value, default)
+    if must:
+        raise ConfigError("{} is {!r}, but must be {}".format(where, value, must))
+
+
+def _path(config: Any, key: str) -> str:
+    """Where the file of this key is; empty where none is named. Raises ConfigError when it is not there."""
+    named = getattr(config, key)
+    if not named:
+        return ""
+    path = Path(config.perf_dir) / named
+    if not path.is_file():
+        raise ConfigError("{}: {}: no such file".format(key, path))
+    return str(path)
+
+
+def _another(value: Any) -> Any:
+    return not value if isinstance(value, bool) else value + 1
 
 
 def _values(test: Any) -> Dict[str, Any]:

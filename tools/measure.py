@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from tools.contract import Phase, Reason, WarmUp
+from tools.difference import WRONG_OUTPUTS
 from tools.errors import CaseCrash
 from tools.goal import Goal
 from tools.intervals import throughput_interval
@@ -19,6 +20,9 @@ from tools.steadiness import doubts
 from tools.sut import Clock, TimedSUT
 from tools.warmup import warm_up
 from tools.workload import Evaluator, Forward, Workload
+
+LATER_SHARE = 0.99
+"""Of the first pass's score; rounding may tip a few items the other way in an engine that is not deterministic."""
 
 _STEPS = {"validation": "c", "inference": "f"}
 
@@ -43,9 +47,10 @@ class Measurement:
 
 
 class _Tally:
-    """What has been counted over batches; `judging` is whether what comes still counts for the accuracy."""
+    """What has been counted over batches; `judging` is whether what comes still counts for the accuracy. What comes later is
+    held to the scores of the first pass, batch by batch: `later` points were made where there were `before`."""
 
-    __slots__ = ("batches", "correct", "items", "judged", "judging")
+    __slots__ = ("batches", "before", "correct", "first", "items", "judged", "judging", "later")
 
     def __init__(self) -> None:
         self.batches = 0
@@ -53,16 +58,20 @@ class _Tally:
         self.correct = 0.0
         self.judged = 0
         self.judging = True
+        self.first: List[float] = []
+        self.before = 0.0
+        self.later = 0.0
 
-    def judge(self, items: int, score: Any) -> None:
-        if not self.judging:
-            return
-        if isinstance(score, tuple):
-            self.correct += float(score[0])
-            self.judged += int(score[1])
-        else:
-            self.correct += float(score)
-            self.judged += items
+    def judge(self, items: int, score: Any, place: int, first_pass: bool) -> None:
+        points, judged = (float(score[0]), int(score[1])) if isinstance(score, tuple) else (float(score), items)
+        if first_pass:
+            self.first.append(points)
+        if self.judging:
+            self.correct += points
+            self.judged += judged
+        elif place < len(self.first):
+            self.before += self.first[place]
+            self.later += points
 
     @property
     def accuracy(self) -> Optional[float]:
@@ -116,7 +125,7 @@ def _first_batch(dataloader: Any) -> Any:
 
 
 def _passes(sut: TimedSUT, first: Iterator[Any], workload: Workload, tally: _Tally, report: Throttle) -> None:
-    """Measure until the goal is reached. Beyond the passes asked for, batches are evaluated for their time only."""
+    """Measure until the goal is reached. Beyond the passes asked for, batches are judged by what they scored in the first."""
     dataloader, forward, config = workload.dataloader, workload.forward, workload.config
     evaluate = workload.evaluator or _no_truth
     goal = Goal(config)
@@ -131,7 +140,7 @@ def _passes(sut: TimedSUT, first: Iterator[Any], workload: Workload, tally: _Tal
             tally.batches += 1
             tally.items += batch.items
             if score is not None:
-                tally.judge(batch.items, score)
+                tally.judge(batch.items, score, tally.batches - before - 1, not passes)
             if sut.ended_ns >= report.due_ns:
                 report.total = goal.batches(sut, tally.batches, per_pass)
                 report(tally.batches, sut.ended_ns)
@@ -160,7 +169,7 @@ def _phase(sut: TimedSUT, tally: _Tally, wall_ns: int, warmed: WarmUp, unstable:
     core_seconds = sut.core_ns / 1e9
     queries = len(sut.latencies_ns)
     overhead = overhead_ns(sut.outputs, clock)
-    found = [*unstable, *doubts(sut.latencies_ns), *_foo_doubts(sut.foo_seconds)]
+    found = [*unstable, *doubts(sut.latencies_ns), *_foo_doubts(sut.foo_seconds), *_later_doubts(tally)]
     if queries:
         found += overhead_doubts(overhead, median(sut.latencies_ns))
     return Phase(
@@ -169,6 +178,7 @@ def _phase(sut: TimedSUT, tally: _Tally, wall_ns: int, warmed: WarmUp, unstable:
         accuracy=tally.accuracy,
         items=tally.items,
         queries=queries,
+        batches=tally.batches,
         whole_seconds=whole_seconds,
         core_seconds=core_seconds,
         core_interval=throughput_interval(sut.latencies_ns, tally.items / queries) if queries else None,
@@ -185,6 +195,14 @@ def _foo_doubts(foo_seconds: float) -> Sequence[Reason]:
         return ()
     text = "the engine declared {:.6f} s of foo_time, which are subtracted; review what it does in them"
     return (Reason("foo_time", text.format(foo_seconds)),)
+
+
+def _later_doubts(tally: _Tally) -> Sequence[Reason]:
+    """An engine that is right while it is judged must be right afterwards too; NaN is less than anything."""
+    if not tally.before or tally.later >= LATER_SHARE * tally.before:
+        return ()
+    text = "after the first pass the same batches scored {:.1f} where they had scored {:.1f}"
+    return (Reason(WRONG_OUTPUTS, text.format(tally.later, tally.before)),)
 
 
 def _no_batch() -> CaseCrash:

@@ -8,9 +8,9 @@ from tools.errors import CaseCrash
 from tools.sut import Clock, TimedSUT
 from tools.workload import Workload
 
-MOST_BATCHES = 16
+MOST_BATCHES = 1024
 MOST_BYTES = 64 << 20
-MOST_NS = 5_000_000_000
+MOST_NS = 3_000_000_000
 """How much is kept: enough to compare with, never so much that it costs more than the measurement."""
 
 

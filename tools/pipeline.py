@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Optional, Tuple
 
@@ -14,7 +15,8 @@ from tools.contract import Reason, Result
 from tools.environment import environment
 from tools.errors import CaseCrash, ConfigError
 from tools.findings import Findings, as_measurement, describe_case, file_facts
-from tools.insight import compare, count_cost, find_peak, profile_validation, watched
+from tools.insight import compare, count_cost, find_peak, profile_validation, watched, wrong_outputs
+from tools.loadgen_settings import check_settings
 from tools.measure import describe
 from tools.plugins import closed, engine_file, load_case, load_engine, module_name, put_on_path
 from tools.steps import StepFailed, Steps
@@ -76,6 +78,7 @@ def _measure_case(request: Request, steps: Steps, findings: Findings) -> None:
     with steps.step("a"):
         findings.resolved = _settle(request)
         config = findings.resolved.config()
+        check_settings(config)
         case = load_case(request.perf_dir, request.case, request.framework)
     with steps.step("b"):
         dataloader = case.build_dataloader(config)
@@ -92,14 +95,16 @@ def _measure_case(request: Request, steps: Steps, findings: Findings) -> None:
         if config.compile_only:
             steps.skip("f", "compile_only is true")
             return
-        with steps.step("f"), watched("inference", findings):
-            forward = case.engine_forward(engine, dataloader, case.evaluator, config)
+        with steps.step("f"):
+            with watched("inference", findings):
+                forward = case.engine_forward(engine, dataloader, case.evaluator, config)
             findings.inference = as_measurement(forward, "engine_forward")
             findings.engine = findings.inference.engine or findings.engine
             compare(findings)
             if asked(config):
                 _write(request, findings, steps, _UNFINISHED)  # what comes may end the process
-                run_studies(_subject(request, case, model, config), engine, findings.inference, findings, request.log_dir)
+                subject = _subject(request, case, model, config, findings)
+                run_studies(subject, engine, findings.inference, findings, request.log_dir)
 
 
 def _settle(request: Request) -> Resolved:
@@ -133,8 +138,9 @@ def _validate(case: Any, model: Any, dataloader: Any, config: Any, steps: Steps,
     if config.no_validation:
         steps.skip("c", "no_validation is true")
         return
-    with steps.step("c"), watched("validation", findings):
-        forward = case.model_forward(model, dataloader, case.evaluator, config)
+    with steps.step("c"):
+        with watched("validation", findings):
+            forward = case.model_forward(model, dataloader, case.evaluator, config)
         findings.validation = as_measurement(forward, "model_forward")
         compare(findings)
         if config.profile:
@@ -175,14 +181,14 @@ def _compile(request: Request, config: Any, onnx_path: Any, model: Any, findings
     return engine
 
 
-def _subject(request: Request, case: Any, model: Any, config: Any) -> Subject:
+def _subject(request: Request, case: Any, model: Any, config: Any, findings: Findings) -> Subject:
     def compile_for(other: Any) -> Tuple[Any, float]:
         onnx_path = case.export_model(model, other)
         began = time.perf_counter()
         engine = load_engine(request.vendor, other.compiler)(other, onnx_path, model)
         return engine, time.perf_counter() - began
 
-    return Subject(case, model, config, compile_for)
+    return Subject(case, model, config, compile_for, partial(wrong_outputs, findings))
 
 
 def _instead_of_compiling(config: Any) -> str:

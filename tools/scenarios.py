@@ -14,7 +14,8 @@ from loguru import logger
 from tools.clients import SERIALISED, is_concurrent
 from tools.contract import FAILED, INVALID, OK, TAINTED, Reason, Scenario
 from tools.errors import ConfigError
-from tools.load_sut import Judge, LoadSUT, QueuedSUT, Samples
+from tools.load_samples import Judge, Samples
+from tools.load_sut import LoadSUT, QueuedSUT
 from tools.loadgen import Summary, load_library, metric, read_summary, run_test, traced_latencies
 from tools.loadgen_settings import FIND_PEAK, PERFORMANCE, PREFIXES, Pace, Settings, Wishes
 from tools.outputs import check_outputs
@@ -55,8 +56,8 @@ def _run(name: str, workload: Workload, engine: Any, folder: Path) -> Scenario:
         scenario = tests.performance(scenario)
         return replace(scenario, accuracy=tests.accuracy())
     except (Exception, SystemExit) as error:  # what a plug-in does in one scenario costs no other its figures
-        logger.opt(exception=error).warning("scenario {} failed", name)
         failure = reason_for("scenario " + name, error)
+        logger.opt(exception=error if failure.kind != ConfigError.reason else None).warning("{}", failure.message)
         return replace(scenario, status=FAILED, reasons=(failure, *scenario.reasons))
 
 
@@ -99,7 +100,8 @@ class _Tests:
             scenario,
             mode=mode,
             status=INVALID if reasons else TAINTED if doubts else OK,
-            reasons=(*reasons, *doubts, *self._remarks()),
+            reasons=(*reasons, *doubts),
+            notes=self._notes(),
             value=value,
             unit=unit,
             valid=summary.valid,
@@ -162,16 +164,15 @@ class _Tests:
     def _percentile(self, test: Any) -> float:
         return float(getattr(test, PREFIXES[self._name] + "target_latency_percentile", 0.0))
 
-    def _remarks(self) -> List[Reason]:
-        """What a reader must know, though it is no doubt."""
-        remarks = []
+    def _notes(self) -> Sequence[str]:
+        notes = []
         size = getattr(self._workload.batch([0]), "size", 1)
         if self._name in ("SingleStream", "Server") and size > 1:
             text = "the case fills a query of one sample up to {} samples, as batch_size says; batch_size 1 sends single ones"
-            remarks.append(Reason("padding", text.format(size)))
+            notes.append(text.format(size))
         if self._serialised:
-            remarks.append(Reason("clients", SERIALISED))
-        return remarks
+            notes.append(SERIALISED)
+        return tuple(notes)
 
 
 def _verdict(summary: Summary, test: Any) -> List[Reason]:

@@ -8,6 +8,7 @@ from typing import Any
 from loguru import logger
 
 from tools.audit import audit
+from tools.contract import Reason
 from tools.findings import Findings
 from tools.judge import judged
 from tools.measure import Measurement
@@ -32,7 +33,7 @@ def run_studies(subject: Subject, engine: Any, measured: Measurement, findings: 
     if measured.workload is not None:
         _on_workload(engine, measured.workload, findings, folder)
     elif set(config.scenarios) - {"dataset"} or config.audit or config.profile:
-        findings.notes += (LIMITS_OF_OTHERS,)
+        findings.doubts += (Reason("not measured", LIMITS_OF_OTHERS),)
     if config.batch_sizes or config.clients:
         findings.sweep = sweep(subject, engine, measured)
 

@@ -27,10 +27,10 @@ from tools.contract import (
 from tools.difference import PRECISION_NOT_ACTIVE, WRONG_OUTPUTS
 from tools.errors import CaseCrash
 from tools.findings import Findings
-from tools.judge import ACCURACY, accuracy_reasons
+from tools.judge import ACCURACY, accuracy_reasons, threshold
 from tools.measure import Measurement
 
-FORBIDDING = (WRONG_OUTPUTS, ACCURACY, "audit", "scenario")
+FORBIDDING = (WRONG_OUTPUTS, ACCURACY, "audit", "scenario", "sweep")
 """The kinds of reasons for which numbers must not be quoted."""
 
 
@@ -38,7 +38,8 @@ def summarise(case: str, framework: str, vendor: str, findings: Findings, steps:
     """The Result of one case: its numbers, its conditions and its status."""
     config = findings.resolved.values if findings.resolved else {}
     reasons = reasons_of(findings)
-    validation, inference = _publishable(findings.validation, findings), _publishable(findings.inference, findings)
+    validation = _publishable("validation", findings.validation, findings)
+    inference = _publishable("inference", findings.inference, findings)
     judged = any(phase is not None and phase.accuracy is not None for phase in (validation, inference))
     return Result(
         case=case,
@@ -75,7 +76,8 @@ def summarise(case: str, framework: str, vendor: str, findings: Findings, steps:
 def reasons_of(findings: Findings) -> List[Reason]:
     """Why the case is not plainly OK: its failure first, then what forbids quoting it, then doubts of what was measured."""
     found = [findings.failure] if findings.failure else []
-    found += _accuracy_reasons(findings) + _scenario_reasons(findings) + audit_reasons(findings.audit)
+    found += _accuracy_reasons(findings) + _scenario_reasons(findings) + _sweep_reasons(findings)
+    found += audit_reasons(findings.audit)
     for name, measured in (("validation", findings.validation), ("inference", findings.inference)):
         if measured is not None:
             found += [Reason(doubt.kind, "{}: {}".format(name, doubt.message)) for doubt in measured.phase.doubts]
@@ -84,11 +86,21 @@ def reasons_of(findings: Findings) -> List[Reason]:
 
 
 def _accuracy_reasons(findings: Findings) -> List[Reason]:
+    phases = (measured.phase if measured else None for measured in (findings.validation, findings.inference))
     if findings.description.accuracy_metric is None:
-        return []
-    validation, inference = (measured.phase if measured else None for measured in (findings.validation, findings.inference))
+        phases = (phase and dataclasses.replace(phase, accuracy=None) for phase in phases)
+    validation, inference = phases
     target = findings.resolved.values.get("accuracy_target") if findings.resolved else None
-    return accuracy_reasons(validation, inference, target)
+    found = accuracy_reasons(validation, inference, target)
+    unknown = inference is not None and inference.accuracy is None
+    if inference is not None and findings.difference is None and (unknown or threshold(target, _accuracy(validation)) is None):
+        text = "neither an accuracy with its target nor the framework's outputs say that the engine's are right"
+        found.append(Reason("not verified", text + "; validate, or set accuracy_target"))
+    return found
+
+
+def _accuracy(phase: Optional[Phase]) -> Optional[float]:
+    return phase.accuracy if phase is not None else None
 
 
 def _scenario_reasons(findings: Findings) -> List[Reason]:
@@ -101,11 +113,23 @@ def _scenario_reasons(findings: Findings) -> List[Reason]:
     return found
 
 
+def _sweep_reasons(findings: Findings) -> List[Reason]:
+    return [
+        Reason("sweep", "batch size {}, {} client(s): {}".format(point.batch_size, point.clients, point.detail))
+        for point in findings.sweep
+        if point.status == INVALID
+    ]
+
+
 def _precision_reasons(findings: Findings) -> List[Reason]:
     asked = findings.resolved.values.get("precision") if findings.resolved else None
     ran = findings.engine.get("precision")
-    if asked is None or ran is None or str(ran).lower() == asked:
+    if asked is None or ran is None:
         return []
+    if str(ran).lower() == asked:
+        if findings.engine.get("precision_is_native") is not False:
+            return []
+        return [Reason(PRECISION_NOT_ACTIVE, "{} is emulated here: the processor has no such arithmetic".format(asked))]
     return [Reason(PRECISION_NOT_ACTIVE, "{} was asked for, but {} ran".format(asked, ran))]
 
 
@@ -123,13 +147,15 @@ def _flops_per_item(findings: Findings) -> Optional[float]:
     return said or (findings.cost.flops_per_item if findings.cost else None)
 
 
-def _publishable(measured: Optional[Measurement], findings: Findings) -> Optional[Phase]:
+def _publishable(name: str, measured: Optional[Measurement], findings: Findings) -> Optional[Phase]:
     """The phase without an accuracy that is none: not a number, or from a case that can give none."""
     if measured is None:
         return None
-    if _is_nan(measured.phase.accuracy) or findings.description.accuracy_metric is None:
-        return dataclasses.replace(measured.phase, accuracy=None)
-    return measured.phase
+    began, ended = findings.windows.get(name, (None, None))
+    phase = dataclasses.replace(measured.phase, began=began, ended=ended)
+    if _is_nan(phase.accuracy) or findings.description.accuracy_metric is None:
+        return dataclasses.replace(phase, accuracy=None)
+    return phase
 
 
 def _is_nan(number: Optional[float]) -> bool:

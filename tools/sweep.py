@@ -9,8 +9,9 @@ from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 from loguru import logger
 
 from tools.clients import SERIALISED, is_concurrent, measure_clients
-from tools.contract import FAILED, OK, TAINTED, Phase, SweepPoint
+from tools.contract import FAILED, INVALID, OK, TAINTED, Phase, Reason, SweepPoint
 from tools.device import is_out_of_memory
+from tools.difference import WRONG_OUTPUTS, difference, verdict
 from tools.errors import ConfigError
 from tools.findings import as_measurement
 from tools.measure import Measurement
@@ -22,12 +23,14 @@ NO_MEMORY = "out of memory"
 
 @dataclass(frozen=True)
 class Subject:
-    """The case, its model, its config, and `compile(config) -> (engine, seconds)` for other batch sizes."""
+    """The case, its model, its config, `compile(config) -> (engine, seconds)` for other batch sizes, and `wrong(measured)`: why
+    what was measured there must not be quoted."""
 
     case: Any
     model: Any
     config: Any
     compile: Callable[[Any], Tuple[Any, float]]
+    wrong: Callable[[Measurement], Sequence[Reason]]
 
 
 def sweep(subject: Subject, engine: Any, measured: Measurement) -> Tuple[SweepPoint, ...]:
@@ -54,7 +57,8 @@ def _of_one_size(subject: Subject, batch_size: int, engine: Any, measured: Measu
             one = measured if batch_size == subject.config.batch_size else _one_client(subject, config, running)
             for clients in config.clients or (1,):
                 logger.info("sweep: batch size {}, {} client(s)", batch_size, clients)
-                points.append(_point(config, clients, _phase(one, running, clients), seconds, running))
+                phase, wrong = _measured(subject, one, running, clients)
+                points.append(_point(config, clients, phase, wrong, seconds, running))
     except Exception as error:  # what one size does to a plug-in costs no other size its figures
         logger.opt(exception=error).warning("sweep: batch size {} failed", batch_size)
         message = reason_for("sweep", error).message.partition(": ")[2]
@@ -81,23 +85,34 @@ def _one_client(subject: Subject, config: Any, engine: Any) -> Measurement:
     return as_measurement(case.engine_forward(engine, case.build_dataloader(config), case.evaluator, config), "engine_forward")
 
 
-def _phase(one: Measurement, engine: Any, clients: int) -> Phase:
+def _measured(subject: Subject, one: Measurement, engine: Any, clients: int) -> Tuple[Phase, Sequence[Reason]]:
+    """The phase, and why it must not be quoted. What several clients get is held to what one gets."""
+    wrong = list(subject.wrong(one))
     if clients == 1:
-        return one.phase
+        return one.phase, wrong
     if one.workload is None:
         raise ConfigError("clients need a case that measures with tools.measure")
-    return measure_clients(engine, one.workload, clients)
+    phase, outputs = measure_clients(engine, one.workload, clients)
+    return phase, [*wrong, *_unlike_one_client(outputs, one, subject.config.precision)]
 
 
-def _point(config: Any, clients: int, phase: Phase, seconds: Optional[float], engine: Any) -> SweepPoint:
-    notes = [SERIALISED] if clients > 1 and not is_concurrent(engine) else []
-    notes += [doubt.message for doubt in phase.doubts]
-    return SweepPoint(config.batch_size, clients, TAINTED if phase.doubts else OK, phase, seconds, detail="; ".join(notes))
+def _unlike_one_client(outputs: Sequence[Tuple[int, Any]], one: Measurement, precision: str) -> Sequence[Reason]:
+    known = [(place, tensors) for place, tensors in outputs if place < len(one.outputs)]
+    mine = [[tensor[: len(its)] for tensor, its in zip(tensors, one.outputs[place])] for place, tensors in known]
+    found = difference(mine, [one.outputs[place] for place, _ in known], "engine with one client")
+    return [reason for reason in verdict(found, precision) if reason.kind == WRONG_OUTPUTS]
+
+
+def _point(config: Any, clients: int, phase: Phase, wrong: Sequence[Reason], seconds: Optional[float], engine: Any) -> SweepPoint:
+    notes = [reason.message for reason in (*wrong, *phase.doubts)]
+    notes += [SERIALISED] if clients > 1 and not is_concurrent(engine) else []
+    status = INVALID if wrong else TAINTED if phase.doubts else OK
+    return SweepPoint(config.batch_size, clients, status, phase, seconds, detail="; ".join(notes))
 
 
 def with_knee(points: Sequence[SweepPoint]) -> Tuple[SweepPoint, ...]:
-    """Mark the point of the greatest power, throughput divided by median latency: beyond it, a share more throughput costs a
-    larger share of latency. No mark for fewer than three points.
+    """Mark the point of the greatest power, throughput divided by mean latency: beyond it, a share more throughput costs a
+    larger share of latency. No mark for fewer than three points, nor on one that must not be quoted.
 
     Source: L. Kleinrock, Power and deterministic rules of thumb for probabilistic problems in computer communications, 1979.
     """
@@ -110,7 +125,6 @@ def with_knee(points: Sequence[SweepPoint]) -> Tuple[SweepPoint, ...]:
 
 def _power(point: SweepPoint) -> float:
     phase = point.phase
-    if phase is None or not phase.core or phase.latency is None:
+    if point.status == INVALID or phase is None or not phase.core or phase.latency is None:
         return 0.0
-    median = next((each.latency_ns for each in phase.latency.percentiles if each.percent == 50), None)
-    return phase.core / (median or phase.latency.mean_ns)
+    return phase.core / phase.latency.mean_ns

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 from tools.contract import STEPS, Progress
@@ -100,6 +100,7 @@ class BarDisplay(AbstractContextManager["BarDisplay"]):
             BarColumn(bar_width=24),
             TextColumn("{task.fields[far]}"),
             TimeElapsedColumn(),
+            TimeRemainingColumn(),
             console=console,
             refresh_per_second=2,
             transient=True,

@@ -42,7 +42,7 @@ def workload(forward=once, **settings):
 
 
 def test_an_engine_that_can_be_called_concurrently_is():
-    one, four = (measure_clients(Sleeper(True), workload(), number) for number in (1, 4))
+    one, four = (measure_clients(Sleeper(True), workload(), number)[0] for number in (1, 4))
     engine = Sleeper(True)
     measure_clients(engine, workload(), 4)
     assert engine.most == 4
@@ -51,21 +51,27 @@ def test_an_engine_that_can_be_called_concurrently_is():
 
 def test_any_other_takes_turns_and_its_clients_wait():
     engine = Sleeper(None)
-    one, three = measure_clients(engine, workload(), 1), measure_clients(engine, workload(), 3)
+    one, three = (measure_clients(engine, workload(), number)[0] for number in (1, 3))
     assert engine.most == 1
     assert three.core < 1.3 * one.core
     assert three.latency.mean_ns > 2 * one.latency.mean_ns
 
 
 def test_items_are_counted_without_padding_and_throughput_is_over_the_wall_clock():
-    phase = measure_clients(Sleeper(True), workload(), 2)
+    phase, _ = measure_clients(Sleeper(True), workload(), 2)
     assert phase.items < 4 * phase.queries
     assert phase.core == pytest.approx(phase.items / phase.core_seconds)
     assert phase.core_interval.low <= phase.core <= phase.core_interval.high
 
 
 def test_clients_go_on_until_the_percentiles_have_their_queries():
-    assert measure_clients(Sleeper(True, seconds=0.001), workload(percentiles=(99.0,)), 2).queries >= 662
+    assert measure_clients(Sleeper(True, seconds=0.001), workload(percentiles=(99.0,)), 2)[0].queries >= 662
+
+
+def test_the_outputs_that_each_client_got_are_kept_with_their_batchs_number():
+    _, outputs = measure_clients(Sleeper(True), workload(), 2)
+    assert sorted({number for number, _ in outputs}) == [0, 1, 2]
+    assert all(list(tensor.shape) == [4, 2] for _, (tensor,) in outputs)
 
 
 def test_an_engine_that_fails_ends_all_clients_and_is_heard():

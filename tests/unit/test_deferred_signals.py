@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tools.deferred_signals import deferred_signals
+from tools.deferred_signals import deferred_signals, given_up_after
 
 
 @pytest.fixture(autouse=True)
@@ -46,3 +46,26 @@ def test_in_another_thread_nothing_changes():
     thread.start()
     thread.join()
     assert seen == [signal.default_int_handler]
+
+
+def interrupted(seconds, tell, until=lambda: None):
+    with given_up_after(seconds, tell), deferred_signals(lambda: None):
+        os.kill(os.getpid(), signal.SIGINT)
+        until()
+
+
+def test_code_that_does_not_end_after_a_signal_is_given_up():
+    gave_up = threading.Event()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(0.0, gave_up.set, until=lambda: gave_up.wait(10))
+    assert gave_up.is_set()
+
+
+def test_code_that_ends_in_time_is_not_given_up_with_a_signal_or_without():
+    gave_up = threading.Event()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(60.0, gave_up.set)
+    with given_up_after(0.0, gave_up.set):
+        pass
+    assert not gave_up.is_set()
+    assert signal.set_wakeup_fd(-1) == -1

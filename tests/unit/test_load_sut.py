@@ -1,10 +1,13 @@
 """The system under test, asked by a loadgen that only keeps what it is told."""
 
+import threading
 from types import SimpleNamespace
 
 import pytest
 
-from tools.load_sut import Judge, LoadSUT, QueuedSUT, Samples
+from tools import load_sut
+from tools.load_samples import Judge, Samples
+from tools.load_sut import LoadSUT, QueuedSUT
 from tools.workload import Workload
 
 
@@ -160,3 +163,16 @@ def test_an_error_of_loadgens_own_ends_the_waiting():
     _, sut = make(Engine(), QueuedSUT)
     sut.run(broken)
     assert str(sut.error) == "bad_alloc"
+
+
+def test_an_interrupted_test_that_never_ends_is_left_to_its_thread(monkeypatch):
+    monkeypatch.setattr(load_sut, "LEAVE_SECONDS", 0.0)
+    monkeypatch.setattr(load_sut, "POLL_SECONDS", 0.01)
+    _, sut = make(Engine(), QueuedSUT, clients=2)
+
+    def never_ends():
+        sut.interrupt()
+        threading.Event().wait()
+
+    sut.run(never_ends)
+    assert (sut.left, type(sut.error)) == (True, KeyboardInterrupt)

@@ -50,6 +50,11 @@ def test_a_sweep_marks_its_knee_and_tells_what_ended_it():
     assert "batch 1,024, 1 client: out of memory" in table.notes[-1]
 
 
+def test_a_scenarios_notes_stand_below_it_beside_its_reasons():
+    noted = Scenario("Server", "m", "TAINTED", [Reason("foo_time", "1 s")], notes=["calls took turns"])
+    assert only("scenarios", scenarios=[noted]).notes == ["Server, m: foo_time: 1 s", "Server, m: calls took turns"]
+
+
 def test_a_scenario_has_loadgens_verdict_beside_ours():
     late = Scenario("Server", "performance", "INVALID", [Reason("late", "p99 is 14 ms")], 4100.0, "queries/s", False)
     table = only("scenarios", scenarios=[late])

@@ -6,13 +6,13 @@ import pytest
 import torch
 from loop_fakes import Batch, FakeClock, Loader, half_right, once
 
-from tools.contract import FAILED, OK, Latency, Percentile, Phase, SweepPoint
+from tools.contract import FAILED, INVALID, OK, Latency, Percentile, Phase, Reason, SweepPoint
 from tools.measure import measure
 from tools.sweep import Subject, sweep, with_knee
 
 KEYS = {
     "repeat": 3, "warmup": 0, "min_seconds": 0.0, "percentiles": (), "batch_size": 4, "batch_sizes": (), "clients": (),
-    "dynamic_batch": False, "exist_onnx_path": None, "exist_compiler_path": None,
+    "dynamic_batch": False, "precision": "fp32", "exist_onnx_path": None, "exist_compiler_path": None,
 }  # fmt: skip
 MS = 1e-3
 
@@ -49,7 +49,7 @@ class Case:
         return measure(engine, dataloader, once, evaluator, config, "inference", clock=self._clock)
 
 
-def swept(most=10**6, own_rows=4, **changes):
+def swept(most=10**6, own_rows=4, wrong=lambda measured: [], **changes):
     clock, made = FakeClock(), []
     config = namedtuple("Config", KEYS)(**dict(KEYS, **changes))
     case = Case(clock)
@@ -60,7 +60,7 @@ def swept(most=10**6, own_rows=4, **changes):
 
     engine = Engine(clock, own_rows, most)
     measured = case.engine_forward(engine, case.build_dataloader(config), half_right, config)
-    return sweep(Subject(case, None, config, compile_for), engine, measured), made, measured
+    return sweep(Subject(case, None, config, compile_for, wrong), engine, measured), made, measured
 
 
 def test_each_size_is_measured_and_only_others_than_the_cases_own_are_compiled_anew():
@@ -105,7 +105,16 @@ def test_two_points_have_no_knee(count):
     assert not any(point.knee for point in with_knee([SweepPoint(1, 1, OK)] * count))
 
 
-def test_the_knee_needs_a_median_and_takes_the_mean_where_that_is_withheld():
+def test_a_size_whose_outputs_are_wrong_is_invalid_and_never_the_knee():
+    def wrong(one):
+        return [Reason("accuracy", "0.1")] if len(one.outputs[0][0]) == 4 else []
+
+    points, _, _ = swept(batch_sizes=(1, 2, 4, 8, 16), wrong=wrong)
+    assert [(point.batch_size, point.status) for point in points if point.status != OK] == [(4, INVALID)]
+    assert [point.batch_size for point in points if point.knee] in ([2], [8])
+
+
+def test_the_knee_goes_by_the_mean_latency():
     def point(batch_size, core, p50, mean):
         latency = Latency(5, 1, mean, 9, [Percentile(50.0, p50, 11)])
         return SweepPoint(batch_size, 1, OK, Phase(core, core, None, latency=latency))

@@ -1,6 +1,7 @@
 """An engine with wrong outputs is INVALID however fast it is: real digits, a real engine, broken in known ways."""
 
 import sys
+import threading
 from pathlib import Path
 
 import onnx
@@ -55,6 +56,39 @@ class Stale(Right):
         return scores if self.before is None else self.before
 
 
+class NotANumberOnce(Right):
+    """One row of the whole data set is not a number, which costs less accuracy than the target allows."""
+
+    def answer(self, scores):
+        self.calls = getattr(self, "calls", 0) + 1
+        broken = scores.clone()
+        if self.calls % 8 == 7:
+            broken[3] = float("nan")
+        return broken
+
+
+class RightAtFirst(Right):
+    """Computes while it is judged, in the first pass, and again while it is looked at afterwards."""
+
+    def answer(self, scores):
+        self.calls = getattr(self, "calls", 0) + 1
+        return scores if self.calls <= 8 or self.calls > 64 else torch.zeros_like(scores)
+
+
+class WrongWhenAlone(Right):
+    """Wrong for batches of one."""
+
+    def answer(self, scores):
+        return scores if len(scores) > 1 else torch.zeros_like(scores)
+
+
+class WrongForOthers(Right):
+    """Wrong for every thread but the first."""
+
+    def answer(self, scores):
+        return scores if threading.current_thread() is threading.main_thread() else scores * float("nan")
+
+
 class BitFlipped(Right):
     """One weight of the last layer has its highest exponent bit flipped, as a bad memory cell would."""
 
@@ -84,12 +118,38 @@ def measure_digits(tmp_path, monkeypatch):
     return measure
 
 
-@pytest.mark.parametrize("engine", [Permuted, Zeros, NotANumber, Stale, BitFlipped])
+@pytest.mark.parametrize("engine", [Permuted, Zeros, NotANumber, NotANumberOnce, Stale, BitFlipped])
 def test_an_engine_with_wrong_outputs_must_not_be_quoted(measure_digits, engine):
     result = measure_digits(engine)
     assert result.status == "INVALID", result.reasons
     assert {"accuracy", "wrong outputs"} & {reason.kind for reason in result.reasons}
     assert result.inference.core > 0
+
+
+def test_an_engine_that_is_right_while_it_is_judged_alone_must_not_be_quoted(measure_digits):
+    result = measure_digits(RightAtFirst, "percentiles=[90]")
+    assert result.status == "INVALID", result.reasons
+    assert any("after the first pass" in reason.message for reason in result.reasons)
+
+
+@pytest.mark.parametrize(
+    ("engine", "setting", "wrong"),
+    [(WrongWhenAlone, "batch_sizes=[1, 8]", [(1, 1)]), (WrongForOthers, "clients=[1, 2]", [(8, 2)])],
+)
+def test_wrong_outputs_anywhere_in_a_sweep_must_not_be_quoted(measure_digits, engine, setting, wrong):
+    result = measure_digits(engine, setting)
+    assert [(point.batch_size, point.clients) for point in result.sweep if point.status == "INVALID"] == wrong
+    assert (result.status, result.reasons[0].kind) == ("INVALID", "sweep")
+
+
+def test_what_nobody_can_verify_is_a_doubt(measure_digits, tmp_path):
+    measure_digits(Right, "compile_only=true")
+    (onnx_path,) = tmp_path.glob("onnxs/digits_pytorch*/*.onnx")
+    result = measure_digits(Zeros, "no_validation=true", "exist_onnx_path={}".format(onnx_path))
+    assert result.status == "TAINTED"
+    assert "not verified" in {reason.kind for reason in result.reasons}
+    target = measure_digits(Zeros, "no_validation=true", "exist_onnx_path={}".format(onnx_path), "accuracy_target=0.9")
+    assert (target.status, target.reasons[0].kind) == ("INVALID", "accuracy")
 
 
 def test_the_same_engine_unbroken_may_be_quoted(measure_digits):

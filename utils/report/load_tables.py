@@ -14,7 +14,7 @@ def scenario_table(case: CaseReport) -> list[Table]:
     """What loadgen measured, its verdict and ours."""
     heads = ("scenario", "mode", "loadgen", "status", "result", "accuracy", "p50 ms", "p99 ms", "samples", "time")
     rows = [_scenario(one) for one in case.scenarios]
-    said = [f"{one.name}, {one.mode}: {reason.kind}: {reason.message}" for one in case.scenarios for reason in one.reasons]
+    said = [f"{one.name}, {one.mode}: {text}" for one in case.scenarios for text in _said(one)]
     files = list(dict.fromkeys(one.folder for one in case.scenarios if one.folder))
     title = "MLPerf scenarios, driven by loadgen"
     return unless_empty(Table("scenarios", title, heads, rows, 4, said, files, "loadgen's logs"))
@@ -28,6 +28,10 @@ def sweep_table(case: CaseReport) -> list[Table]:
     if any(point.knee for point in case.sweep):
         notes.insert(0, f"{KNEE} the knee: beyond it, more throughput costs more latency than it gives.")
     return unless_empty(Table("sweep", "Sweep over batch sizes and clients", heads, rows, 3, notes))
+
+
+def _said(one: ScenarioReport) -> list[str]:
+    return [*(f"{reason.kind}: {reason.message}" for reason in one.reasons), *one.notes]
 
 
 def _scenario(one: ScenarioReport) -> tuple[str, ...]:

@@ -103,6 +103,9 @@ def power(result: Result, vendor: MonitorSummary | None, system: MonitorSummary 
 
 def measured_window(result: Result) -> tuple[float, float] | None:
     """Return when the quoted phase was measured (start, stop; s since the epoch): what monitors are best summarised over."""
+    phase = result.inference if result.compiler else result.validation
+    if phase is not None and phase.began is not None and phase.ended is not None:
+        return phase.began, phase.ended
     letter = "f" if result.compiler else "c"
     step = next((step for step in result.steps if step.letter == letter and step.outcome == "ok"), None)
     if step is None or step.started is None or step.seconds is None:

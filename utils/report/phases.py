@@ -86,6 +86,7 @@ def scenario_report(scenario: Scenario) -> ScenarioReport:
     return ScenarioReport(
         **{name: getattr(scenario, name) for name in taken},
         reasons=[ReasonReport.model_validate(reason) for reason in scenario.reasons],
+        notes=list(scenario.notes),
         latency=latency_report(scenario.latency),
         settings=dict(scenario.settings),
         loadgen=dict(scenario.loadgen),

@@ -59,7 +59,8 @@ class ScenarioReport(Model):
     name: str = Field(description="SingleStream, MultiStream, Server or Offline")
     mode: str = Field(description="performance, accuracy or FindPeakPerformance")
     status: Status
-    reasons: list[ReasonReport] = Field(default=[])
+    reasons: list[ReasonReport] = Field(default=[], description="Why it is not plainly OK")
+    notes: list[str] = Field(default=[], description="What a reader must know all the same")
     value: float | None = Field(default=None, description="The scenario's own metric, in `unit`")
     unit: str = Field(default="", description="samples/s, or ns for a latency")
     valid: bool | None = Field(default=None, description="loadgen's verdict; null: it gave none")
