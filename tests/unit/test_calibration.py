@@ -76,7 +76,7 @@ def test_synthetic_images_are_of_another_seed(tmp_path):
 
 def test_a_folder_calibration_is_taken_and_is_no_class(tmp_path):
     put_images(tmp_path / "data", "n01/a.png", "n02/b.png", "calibration/c.png", "calibration/deeper/d.JPEG")
-    settings = config("resnet50", tmp_path, tmp_path / "data", calibration_samples=10, num_workers=0)
+    settings = config("resnet50", tmp_path, tmp_path / "data", calibration_samples=10, num_workers=0, batch_size=4)
     assert [list(tensors[0].shape) for tensors in calibration_inputs(settings)] == [[4, 3, 224, 224]]
     assert resnet50.build_dataloader(settings).dataset.classes == {"n01": 0, "n02": 1}
     assert names_of(calibration_images(str(tmp_path / "data"), 10)) == ["c.png", "d.JPEG"]
