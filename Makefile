@@ -24,7 +24,7 @@ bench: $(VENV)/.ready-for-tests
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
 
-# Docker's engine, its registry and sshd for the integration tests; only root can install them, others use what there is.
+# Docker's engine, its registry, Podman and sshd for the integration tests; only root can install them, others use what there is.
 system:
 	@sh tests/lab/install.sh
 

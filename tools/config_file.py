@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import difflib
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 import yaml
 
@@ -16,11 +16,13 @@ from tools.errors import ConfigError
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """A YAML file's top mapping. `name` is how messages call the file, `lines` the line each top-level key stands in."""
+    """A YAML file's top mapping. `name` is how messages call the file, `lines` the line each top-level key stands in, `inner`
+    that of each key below one, by the path to it."""
 
     name: str
     values: Mapping[str, Any]
     lines: Mapping[str, int]
+    inner: Mapping[Tuple[str, ...], int] = field(default_factory=dict)
 
     def where(self, key: str) -> str:
         """`file:line` of a key, the file alone when the key is not in it."""
@@ -42,12 +44,15 @@ def load_yaml(path: Path, name: Optional[str] = None) -> ConfigFile:
             raise ConfigError("{}: expected 'key: value' lines".format(name))
         _reject_twice(node, name)
         lines = {key.value: key.start_mark.line + 1 for key, _ in node.value}
-        return ConfigFile(name, {str(key): value for key, value in loader.construct_document(node).items()}, lines)
+        inner = dict(_inner_lines(node, ()))
+        return ConfigFile(name, {str(key): value for key, value in loader.construct_document(node).items()}, lines, inner)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = "{}:{}:{}".format(name, mark.line + 1, mark.column + 1) if mark else name
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
         raise ConfigError("{}: YAML syntax: {}".format(where, problem)) from error
+    except RecursionError as error:
+        raise ConfigError("{}: YAML syntax: nested too deeply, or an alias within what it names".format(name)) from error
     except FileNotFoundError as error:
         raise ConfigError("{}: no such file".format(name)) from error
     except (OSError, UnicodeDecodeError) as error:
@@ -67,6 +72,17 @@ def _reject_twice(node: yaml.Node, name: str) -> None:
             )
         seen[key.value] = line
         _reject_twice(value, name)
+
+
+def _inner_lines(node: yaml.Node, path: Tuple[str, ...]) -> Iterator[Tuple[Tuple[str, ...], int]]:
+    """Each key below a top-level one, by the path to it, with its line."""
+    if not isinstance(node, yaml.MappingNode):
+        return
+    for key, value in node.value:
+        here = (*path, str(key.value))
+        if path:
+            yield here, key.start_mark.line + 1
+        yield from _inner_lines(value, here)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

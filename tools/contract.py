@@ -144,7 +144,10 @@ def to_json(value: Any) -> str:
 
 def result_from_json(text: str) -> Result:
     """Read a result.json. Raises ValueError when it is not one, or of a schema this version does not know."""
-    raw = json.loads(text)
+    try:
+        raw = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("not a result.json: it is nested too deeply") from error
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         raise ValueError("not a result.json of schema {}".format(SCHEMA))
     try:
@@ -204,9 +207,15 @@ def progress_from_line(line: str) -> Optional[Progress]:
     if not line.startswith(PROGRESS_PREFIX):
         return None
     try:
-        return Progress(**json.loads(line[len(PROGRESS_PREFIX) :]))
-    except (ValueError, TypeError):
+        progress = Progress(**json.loads(line[len(PROGRESS_PREFIX) :]))
+    except (ValueError, TypeError, RecursionError):
         return None
+    texts = isinstance(progress.step, str) and isinstance(progress.unit, str)
+    return progress if texts and _is_count(progress.done) and _is_count(progress.total or 0) else None
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and 0 <= value < 1 << 63
 
 
 def _finite(value: Any) -> Any:

@@ -24,6 +24,10 @@ class HostError(AccelmarkError):
     reason = "HOST_LOST"
 
 
+class HostBusy(HostError):
+    """Another run uses the host."""
+
+
 class NoCaseError(AccelmarkError):
     """There is no case to run."""
 

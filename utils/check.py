@@ -17,7 +17,7 @@ from utils.probe import ask
 
 if TYPE_CHECKING:
     from utils.connection.base import Connection
-    from utils.plan import CasePlan, HostTarget, RunPlan
+    from utils.plan import CasePlan, HostTarget, ImagePlan, RunPlan
     from utils.planning import Planned
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
@@ -79,6 +79,7 @@ def _case_words(case: CasePlan) -> str:
 
 
 def _check_host(plan: RunPlan, host: HostTarget) -> Iterator[Finding]:
+    plan = plan.on(host)
     try:
         with connect(host) as connection:
             how = f"SSH, port {host.port}" if host.ssh else "this machine, directly"
@@ -144,9 +145,18 @@ def _check_docker(plan: RunPlan, connection: Connection) -> Iterator[Finding]:
             client.images.get(tag)
             yield Finding(OK, connection.host, f"image {tag} is there")
         except ImageNotFound:
-            pulled = f"pulled from {image.registry}"
-            how = {"pull": pulled, "auto": f"{pulled}, or else built" if image.registry else "built"}.get(image.source, "built")
-            yield Finding(NOTE, connection.host, f"image {tag} is not there yet: it will be {how}, which takes minutes")
+            yield Finding(NOTE, connection.host, f"image {tag} is not there yet: it will be {_how(image)}, which takes minutes")
+
+
+def _how(image: ImagePlan) -> str:
+    """How a host that lacks an image comes by it."""
+    pulled = f"pulled from {image.registry}"
+    ways = {
+        "pull": pulled,
+        "auto": f"{pulled}, or else built" if image.registry else "built",
+        "copy": "copied from the first host that has it, or else built on one and copied from there",
+    }
+    return ways.get(image.source, "built")
 
 
 def _docker_room(root: str | None, connection: Connection) -> Iterator[Finding]:

@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.errors import AccelmarkError, Interrupted, NoCaseError
+from tools.errors import AccelmarkError, ConfigError, Interrupted, NoCaseError
+from utils.runtime.masking import clean, masked
 
 if TYPE_CHECKING:
     from utils.plan import RunPlan
     from utils.planning import Request
+    from utils.running import Manner
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 DEFAULT_CONFIG = "configs/host.yaml"
@@ -30,6 +32,7 @@ examples:
   python3 run.py --config my.local.yaml             another host.yaml
   python3 run.py run --case digits --set batch_size=16
   python3 run.py run --audit --profile              with compliance checks and the costliest operators
+  python3 run.py run --resume                       finish the newest run, however it ended
   python3 run.py check                              what would happen, and what is missing
 exit codes: 0 every case OK or TAINTED, 1 some case is not, 2 configuration, 3 a host or its engine can't be reached,
   4 no case to run, 130 interrupted
@@ -43,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return command(options)
     except AccelmarkError as error:
-        print(f"run.py: {error}", file=sys.stderr)  # noqa: T201
+        print(f"run.py: {clean(masked(str(error)))}", file=sys.stderr)  # noqa: T201
         return error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -85,6 +88,15 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     run = _add(commands, "run", _run, "run the cases and report (the default)")
     run.add_argument("--strict", action="store_true", help="exit with 0 only if every case is OK, not TAINTED")
+    run.add_argument("--wait", action="store_true", help="wait for a host that another run uses, instead of leaving it out")
+    run.add_argument(
+        "--resume",
+        nargs="?",
+        const="",
+        metavar="RUN",
+        help="finish what is missing of a run that ended early, by its folder or the beginning of its name; default: the newest",
+    )
+    run.add_argument("--retry-failed", action="store_true", help="with --resume: repeat what FAILED or is INVALID, too")
     for name, text in STUDIES.items():
         run.add_argument("--" + name, dest="set", action="append_const", const=f"{name}=true", help=text)
 
@@ -125,13 +137,40 @@ def _shown(path: Path) -> Path:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from utils.running import Manner  # noqa: PLC0415
+
+    manner = Manner(options.strict, options.wait)
+    if options.resume is not None:
+        return _resume(options, manner)
+    if options.retry_failed:
+        raise ConfigError("--retry-failed goes with --resume")
+    return _begin(options, manner)
+
+
+def _begin(options: argparse.Namespace, manner: Manner) -> int:
     from utils.planning import plan_run  # noqa: PLC0415
     from utils.running import run_and_report  # noqa: PLC0415
 
-    plan = plan_run(_request(options), CHECKOUT)
+    request = _request(options)
+    plan = plan_run(request, CHECKOUT)
     if not plan.cases:
         raise NoCaseError(f"{plan.config_file}: no case to run")
-    return run_and_report(plan, options.strict)
+    return run_and_report(plan, request, manner)
+
+
+def _resume(options: argparse.Namespace, manner: Manner) -> int:
+    from utils.report.load import find_run, resumable_runs  # noqa: PLC0415
+    from utils.running import resume_and_report  # noqa: PLC0415
+
+    named = Path(options.resume)
+    is_folder = bool(options.resume) and (named / "plan.json").is_file()
+    results = Path() if is_folder else _plan(options).results
+    if not options.resume and not resumable_runs(results):
+        print(f"{results}: no run to resume, so this begins one")  # noqa: T201
+        return _begin(options, manner)
+    folder = named.resolve() if is_folder else find_run(results, options.resume or None, resumable_runs)
+    typed = options.config or options.case or options.vendor or options.set
+    return resume_and_report(folder, _request(options) if typed else None, CHECKOUT, manner, options.retry_failed)
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -163,11 +202,25 @@ def _report(options: argparse.Namespace) -> int:
     from utils.report.terminal import print_report  # noqa: PLC0415
 
     named = Path(options.run or "")
-    folder = named if options.run and (named / "report.json").is_file() else find_run(_plan(options).results, options.run)
+    is_folder = bool(options.run) and any((named / name).is_file() for name in ("report.json", "plan.json"))
+    folder = named if is_folder else find_run(_plan(options).results, options.run)
+    if not (folder / "report.json").is_file():
+        return _report_unfinished(folder)
     if options.markdown:
         print((folder / "report.md").read_text(encoding="utf-8"))  # noqa: T201
     else:
         print_report(load(folder), folder=folder)
+    return 0
+
+
+def _report_unfinished(folder: Path) -> int:
+    from utils.report.terminal import print_report  # noqa: PLC0415
+    from utils.report.unfinished import advice, so_far  # noqa: PLC0415
+
+    report = so_far(folder)
+    if report.cases:
+        print_report(report)
+    print(advice(folder, report))  # noqa: T201
     return 0
 
 

@@ -6,43 +6,63 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from loguru import logger
 
 from tools.contract import Reason
-from tools.errors import AccelmarkError, Interrupted
+from tools.errors import AccelmarkError, HostBusy, HostError, Interrupted
 from utils.cancel import Cancellation
 from utils.connection import connect
 from utils.connection.sync import sync_code
+from utils.guest_command import guest_folder
+from utils.leftovers import end_guests, stop_monitors
+from utils.lock import HostLock
 from utils.report.build import build_report, failed_case
-from utils.session import Session, as_outcome, guest_folder
+from utils.runtime.image_exchange import ImageExchange
+from utils.session import Session, as_outcome
 
 if TYPE_CHECKING:
     from utils.connection.base import Connection
     from utils.display import Display
     from utils.plan import CasePlan, HostTarget, RunPlan
+    from utils.record import Record
     from utils.report.schema import CaseReport, Report
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run_plan(plan: RunPlan, display: Display, keep: Callable[[Report], None], strict: bool = False) -> Report:
+def run_plan(
+    plan: RunPlan,
+    display: Display,
+    keep: Callable[[Report], None],
+    strict: bool = False,
+    *,
+    record: Record | None = None,
+    waits: bool = False,
+) -> Report:
     """Run every case on every host and return the report once `keep` has put it away, also after Ctrl-C; a second Ctrl-C ends
-    the program at once."""
-    started, began = time.time(), time.monotonic()
-    run = _Run(plan, display)
+    the program at once. `record` is where cases are put away one by one, and has those that need not run again; without one, no
+    host is locked. With `waits`, a host that another run uses is waited for.
+
+    Raises HostBusy when other runs have all hosts.
+    """
+    began = time.monotonic()
+    run = _Run(plan, display, record, waits)
     with _stopping(run.cancel):
         with ThreadPoolExecutor(max_workers=len(plan.hosts)) as pool:
             futures = [pool.submit(run.host, host) for host in plan.hosts]
             reports = [report for future in futures for report in future.result()]
         order = [case.name for case in plan.cases]
         reports.sort(key=lambda report: (order.index(f"{report.case}:{report.framework}"), report.rank))
-        report = run.outcome(build_report(plan, reports, started, time.monotonic() - began, strict=strict))
+        run.check_busy()
+        report = run.outcome(run.report(reports, time.monotonic() - began, strict))
         keep(report)
         return run.outcome(report)
 
@@ -53,11 +73,15 @@ class _Run:
 
     plan: RunPlan
     display: Display
+    record: Record | None = None
+    waits: bool = False
     cancellations: dict[str, Cancellation] = field(default_factory=dict)
+    busy: list[HostBusy] = field(default_factory=list)
     asked: int = 0
 
     def __post_init__(self) -> None:
         self.cancellations = {host.host: Cancellation() for host in self.plan.hosts}
+        self.exchange = ImageExchange(host.host for host in self.plan.hosts)
 
     def cancel(self) -> None:
         """Ctrl-C: once, end what goes on and report; twice, now."""
@@ -78,36 +102,77 @@ class _Run:
     def host(self, host: HostTarget) -> list[CaseReport]:
         """All cases on one host; a host that cannot be used fails each of them, one that is lost the rest."""
         reports: list[CaseReport] = []
+        plan = self.plan.on(host)
         if host.ssh:
             self.display.phase(host.host, "connecting")
         try:
-            with connect(host, self.cancellations[host.host].register) as connection:
+            with connect(host, self.cancellations[host.host].register) as connection, self._locked(connection, host) as lock:
                 self._prepare(connection, host)
-                session = Session(self.plan, host, connection, self.cancellations[host.host], self.display)
-                for number, case in enumerate(self.plan.cases, 1):
-                    self.display.start_case(host.host, case.name, number, len(self.plan.cases))
-                    reports.append(self._case(session, case))
+                session = Session(plan, host, connection, self.cancellations[host.host], self.display)
+                self._bring_images(session)
+                for number, case in enumerate(plan.cases, 1):
+                    self.display.start_case(host.host, case.name, number, len(plan.cases))
+                    reports.append(self._kept(case, host) or self._case(session, case, lock))
                 self._leave(connection)
         except Exception as failure:
             error = as_outcome(failure)
             logger.error("{}: {}", host.host, error)
             cause = self.cancellations[host.host].cause(error)
             self.display.message(f"{host.host}: {cause}")
-            reports += [self._failed(case, host, cause) for case in self.plan.cases[len(reports) :]]
+            self.busy += [error] if isinstance(error, HostBusy) else []
+            reports += [self._kept(case, host) or self._failed(case, host, cause) for case in plan.cases[len(reports) :]]
+        finally:
+            self.exchange.leave(host)
+            self.display.leave(host.host)
         return reports
 
-    def _case(self, session: Session, case: CasePlan) -> CaseReport:
+    def check_busy(self) -> None:
+        """Raises HostBusy when other runs have all hosts, so that nothing was done."""
+        if len(self.busy) == len(self.plan.hosts):
+            raise HostBusy("\n".join(map(str, self.busy)))
+
+    def report(self, cases: Sequence[CaseReport], seconds: float, strict: bool) -> Report:
+        """The report of the run, over all its starts should it have been resumed; this one took `seconds`."""
+        if self.record is None:
+            return build_report(self.plan, cases, time.time() - seconds, seconds, strict=strict)
+        first, *resumed = (start.began for start in self.record.recorded.starts)
+        return build_report(self.plan, cases, first, self.record.seconds_before + seconds, strict=strict, resumed=resumed)
+
+    def _locked(self, connection: Connection, host: HostTarget) -> AbstractContextManager[HostLock | None]:
+        if self.record is None:
+            return nullcontext()
+        told = partial(self._show_waiting, host)
+        return HostLock(connection, self.record.claim(host), self.waits, self.cancellations[host.host], told)
+
+    def _show_waiting(self, host: HostTarget, text: str) -> None:
+        self.display.phase(host.host, "another run has it")
+        self.display.message(text)
+
+    def _kept(self, case: CasePlan, host: HostTarget) -> CaseReport | None:
+        return self.record.kept_case(case, host) if self.record else None
+
+    def _case(self, session: Session, case: CasePlan, lock: HostLock | None) -> CaseReport:
         try:
             session.cancellation.check()
-        except Interrupted as error:
+            if lock is not None:
+                lock.ensure()
+        except (Interrupted, HostBusy) as error:
             return self._failed(case, session.host, error)
-        return session.run_case(case)
+        except HostError as error:  # a host that is away is the case's to wait for
+            logger.warning("{}: without its lock for now: {}", session.host.host, error)
+        if self.record is None:
+            return session.run_case(case)
+        report = session.run_case(case, self.record.resumed, anew=self.record.forget(case, session.host))
+        self.record.keep(report)
+        return report
 
     def _failed(self, case: CasePlan, host: HostTarget, error: AccelmarkError) -> CaseReport:
         return failed_case(self.plan, case, host, Reason(error.reason, str(error)))
 
     def _prepare(self, connection: Connection, host: HostTarget) -> None:
-        """Bring the code, and clear what a killed run left."""
+        """Clear what a killed run left, and bring the code."""
+        if self.record is not None:
+            self._clear(connection, resumed=self.record.resumed)
         self.display.phase(host.host, "code")
         cancellation = self.cancellations[host.host]
         copied = sync_code(connection, self.plan.checkout, self.plan.code_path, cancelled=cancellation.register)
@@ -119,6 +184,24 @@ class _Run:
 
             for line in reap(connection, self.plan.run_id):
                 logger.warning("{}: left by a killed run and removed: {}", host.host, line)
+
+    def _clear(self, connection: Connection, resumed: bool) -> None:
+        """The host is ours, so what still runs there was left; but the container of a run that is resumed keeps its monitors."""
+        root = str(self.plan.results) if connection.is_local else str(PurePosixPath(guest_folder(self.plan)).parent)
+        end_guests(connection, root)
+        if not (resumed and self.plan.runtime == "docker"):
+            stop_monitors(connection, root)
+
+    def _bring_images(self, session: Session) -> None:
+        """Under IMAGE_SOURCE copy, have all images on all hosts before anything is measured."""
+        if session.plan.runtime == "docker" and any(case.image.source == "copy" for case in session.plan.cases):
+            from utils.runtime.image_copy import provide_images  # noqa: PLC0415
+
+            self.display.phase(session.host.host, "images")
+            session.lacking = provide_images(
+                self.exchange, session.plan, session.host, session.connection, session.cancellation, session.image_line
+            )
+        self.exchange.leave(session.host)
 
     def _leave(self, connection: Connection) -> None:
         if not connection.is_local:

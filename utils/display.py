@@ -13,12 +13,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from tools.contract import STEPS, Progress
-
-PLAIN_SECONDS = 10.0
-"""In plain lines, a step that goes on says how far it is this often."""
-
-STEP_NAMES = dict(STEPS)
+from tools.contract import Progress
+from utils.display_crowd import MOST_LINES, CrowdDisplay
+from utils.display_words import PLAIN_SECONDS, how_far, step_title
+from utils.runtime.masking import Masker, clean
 
 
 class Display(Protocol):
@@ -35,6 +33,9 @@ class Display(Protocol):
 
     def end_case(self, host: str, case: str, status: str, seconds: float) -> None:
         """A case is over."""
+
+    def leave(self, host: str) -> None:
+        """Nothing more is done on a host."""
 
     def message(self, text: str) -> None:
         """Something the user should read now."""
@@ -53,8 +54,8 @@ class _Line:
 class PlainDisplay(AbstractContextManager["PlainDisplay"]):
     """A line per event, for logs and pipes."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, mask: Masker) -> None:
+        self._console, self._mask = console, mask
         self._lock = threading.Lock()
         self._hosts: dict[str, _Line] = {}
 
@@ -84,16 +85,20 @@ class PlainDisplay(AbstractContextManager["PlainDisplay"]):
         """See Display."""
         self.message(f"{host}  {self._hosts[host].place} {case}: {status} after {seconds:.0f} s")
 
+    def leave(self, host: str) -> None:
+        """See Display."""
+
     def message(self, text: str) -> None:
         """See Display."""
         with self._lock:
-            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self._console.print(self._mask(clean(text)), markup=False, highlight=False, soft_wrap=True)
 
 
 class BarDisplay(AbstractContextManager["BarDisplay"]):
     """A bar per host in the terminal. It redraws twice a second only: a guest on the same machine needs the cores."""
 
-    def __init__(self, console: Console, hosts: tuple[str, ...]) -> None:
+    def __init__(self, console: Console, hosts: tuple[str, ...], mask: Masker) -> None:
+        self._mask = mask
         self._bars = Bars(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -124,7 +129,7 @@ class BarDisplay(AbstractContextManager["BarDisplay"]):
         """See Display."""
         line = self._hosts[host]
         line.text = text
-        parts = (f"[bold]{escape(host)}[/]", f"{line.place} {escape(line.case)}".strip(), escape(text[:60]))
+        parts = (f"[bold]{escape(host)}[/]", f"{line.place} {escape(line.case)}".strip(), escape(self._mask(clean(text))[:60]))
         self._bars.update(self._tasks[host], description=" · ".join(filter(None, parts)), total=None, far="")
 
     def progress(self, host: str, progress: Progress) -> None:
@@ -132,28 +137,27 @@ class BarDisplay(AbstractContextManager["BarDisplay"]):
         if self._hosts[host].text != step_title(progress):
             self.phase(host, step_title(progress))
         if progress.done:
-            self._bars.update(self._tasks[host], total=progress.total, completed=progress.done, far=how_far(progress))
+            self._bars.update(self._tasks[host], total=progress.total, completed=progress.done, far=escape(how_far(progress)))
 
     def end_case(self, host: str, case: str, status: str, seconds: float) -> None:
         """See Display."""
         self.message(f"{host} · {self._hosts[host].place} {case}: {status} after {seconds:.0f} s")
 
+    def leave(self, host: str) -> None:
+        """See Display."""
+        self.phase(host, "done")
+
     def message(self, text: str) -> None:
         """See Display."""
-        self._bars.console.print(text, markup=False, highlight=False)
+        self._bars.console.print(self._mask(clean(text)), markup=False, highlight=False)
 
 
-def make_display(console: Console, hosts: tuple[str, ...]) -> BarDisplay | PlainDisplay:
-    """Bars where somebody looks, lines where nobody does."""
-    return BarDisplay(console, hosts) if console.is_terminal else PlainDisplay(console)
-
-
-def step_title(progress: Progress) -> str:
-    """`step c of a-g, framework validation`."""
-    return f"step {progress.step} of a-g, {STEP_NAMES.get(progress.step, '?')}"
-
-
-def how_far(progress: Progress) -> str:
-    """`1,200 of 6,750 batches`, or without the total where it is unknown."""
-    total = f" of {progress.total:,}" if progress.total else ""
-    return f"{progress.done:,}{total} {progress.unit}"
+def make_display(
+    console: Console,
+    hosts: tuple[str, ...],
+    mask: Masker = Masker(),  # noqa: B008 - it is frozen
+) -> BarDisplay | PlainDisplay | CrowdDisplay:
+    """Bars where somebody looks, lines where nobody does, counts where hosts are many; `mask` hides what is not to be shown."""
+    if len(hosts) > MOST_LINES:
+        return CrowdDisplay(console, hosts, mask)
+    return BarDisplay(console, hosts, mask) if console.is_terminal else PlainDisplay(console, mask)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +13,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from tools.config_manager import HOST_KEYS, load_yaml, nearest
 from tools.errors import ConfigError, NoCaseError
-from utils.runtime.masking import masked
+from utils.config_text import unusable, user_name, variable_name
+from utils.runtime.masking import STARS, Masker, is_secret_name, masker
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -35,11 +36,14 @@ def _folder_name(value: str) -> str:
 
 
 def _host_name(value: str) -> str:
+    address, _, zone = value.partition("%")
     try:
-        ipaddress.ip_address(value)
-    except ValueError as error:
-        if not HOST_NAME.fullmatch(value):
-            raise ValueError("must be a host name or an IP address") from error
+        ipaddress.ip_address(address)
+        is_one = not zone or SAFE_NAME.fullmatch(zone)
+    except ValueError:
+        is_one = HOST_NAME.fullmatch(value)
+    if not is_one:
+        raise ValueError("must be a host name or an IP address")
     return value
 
 
@@ -47,6 +51,24 @@ Port = Annotated[int, BeforeValidator(_port), Field(ge=1, le=65535)]
 OptionalText = Annotated[str | None, BeforeValidator(_empty_is_none)]
 FolderName = Annotated[str, AfterValidator(_folder_name)]
 HostName = Annotated[str, AfterValidator(_host_name)]
+UserName = Annotated[OptionalText, AfterValidator(user_name)]
+VariableName = Annotated[OptionalText, AfterValidator(variable_name)]
+
+
+class HostOptions(BaseModel):
+    """What one of HOSTS has for itself: keys of host.yaml, and in DATA its own directories for some of CASES.
+
+    None: as host.yaml says for all; an empty ACCE_CONTAINER_OPT means none for this host.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    SSH_USER: UserName = None
+    SSH_PORT: Port | None = None
+    SSH_KEY: OptionalText = None
+    DATA: dict[str, str] = {}
+    ACCE_CONTAINER_OPT: str | None = None
+    SHM_SIZE: OptionalText = None
 
 
 class HostConfig(BaseModel):
@@ -67,37 +89,55 @@ class HostConfig(BaseModel):
     ACCE_CONTAINER_OPT: OptionalText = None
     PIP_SOURCE: OptionalText = None
     CLEAR_CACHES: bool = False
-    ACCE_VISIBLE_DEVICE_ENV_NAME: OptionalText = None
+    ACCE_VISIBLE_DEVICE_ENV_NAME: VariableName = None
     CASES: dict[str, str]
     RUNTIME: Literal["docker", "process"] = "docker"
     CONNECTION: Literal["auto", "local", "ssh"] = "auto"
-    SSH_USER: OptionalText = None
+    SSH_USER: UserName = None
     SSH_KEY: OptionalText = None
     SSH_KNOWN_HOSTS: OptionalText = None
     SSH_TRUST_FIRST_USE: bool = False
-    IMAGE_SOURCE: Literal["build", "pull", "auto"] = "auto"
+    IMAGE_SOURCE: Literal["build", "pull", "auto", "copy"] = "auto"
     IMAGE_REGISTRY: OptionalText = None
     BUILD_ARGS: dict[str, str] = {}
     CASE_TIMEOUT: float = Field(default=86400.0, gt=0)
     MONITOR_INTERVAL: float = Field(default=0.5, ge=0.05, le=3600)
+    RECONNECT_SECONDS: float = Field(default=120.0, ge=0, le=86400)
+    HOST_OPTIONS: dict[HostName, HostOptions] = {}
 
 
 @dataclass(frozen=True)
 class LoadedConfig:
-    """A host.yaml with the command line's overrides laid over it. `where(key)` says where a value came from."""
+    """A host.yaml with the command line's overrides laid over it. `where(key)` says where a value came from; `inner` has the
+    lines of the keys below one, by the path to them."""
 
     path: Path
     config: HostConfig
     origins: Mapping[str, str]
+    inner: Mapping[tuple[str, ...], str] = field(default_factory=dict)
 
-    def where(self, key: str) -> str:
-        """`file:line`, `--set`, `--vendor` or `default`."""
-        return self.origins.get(key, "default")
+    def where(self, key: str, *inner: str) -> str:
+        """`file:line` (of the key below it, where its line is known), `--set`, `--vendor` or `default`."""
+        return self.inner.get((key, *inner), self.origins.get(key, "default"))
 
     def as_report(self) -> dict[str, Any]:
-        """Each key as `{"value": …, "origin": …}`; a password in a URL is masked."""
-        values = self.config.model_dump()
-        return {key: {"value": _shown(value), "origin": self.where(key)} for key, value in values.items()}
+        """Each key as `{"value": …, "origin": …}`, one of a host's options as `HOST_OPTIONS[host].key`; secrets are masked."""
+        mask = self.masker()
+        values: dict[str, Any] = self.config.model_dump(exclude={"HOST_OPTIONS"})
+        arguments: dict[str, str] = values["BUILD_ARGS"]
+        values["BUILD_ARGS"] = {name: STARS if is_secret_name(name) else value for name, value in arguments.items()}
+        report = {key: {"value": mask.everywhere(value), "origin": self.where(key)} for key, value in values.items()}
+        for host, options in self.config.HOST_OPTIONS.items():
+            for key, value in options.model_dump(exclude_unset=True).items():
+                origin = self.where("HOST_OPTIONS", host, key)
+                report[f"HOST_OPTIONS[{host}].{key}"] = {"value": mask.everywhere(value), "origin": origin}
+        return report
+
+    def masker(self) -> Masker:
+        """What hides this configuration's secrets."""
+        config = self.config
+        options = (config.ACCE_CONTAINER_OPT, *(own.ACCE_CONTAINER_OPT for own in config.HOST_OPTIONS.values()))
+        return masker((config.PIP_SOURCE, config.IMAGE_REGISTRY), options, config.BUILD_ARGS)
 
 
 def load_host_config(path: Path, overrides: Mapping[str, tuple[Any, str]] | None = None) -> LoadedConfig:
@@ -108,11 +148,14 @@ def load_host_config(path: Path, overrides: Mapping[str, tuple[Any, str]] | None
     file = load_yaml(path)
     values = {key: value for key, value in file.values.items() if value is not None or key in {"CASES", "HOSTS", "VENDOR"}}
     origins = {key: file.where(key) for key in file.values}
+    inner = {path: f"{file.name}:{line}" for path, line in file.inner.items() if path[0] not in (overrides or {})}
     for key, (value, origin) in (overrides or {}).items():
         values[key], origins[key] = value, origin
     unknown = [f"{origins[key]}: unknown key '{key}'{nearest(key, HOST_KEYS)}" for key in values if key not in HOST_KEYS]
     if unknown:
         raise ConfigError("\n".join(unknown))
+    if bad := [f"{origins[key]}: {complaint}" for key, value in values.items() for complaint in unusable(value, key)]:
+        raise ConfigError("\n".join(bad))
     if values.get("CASES", 0) in (None, {}):
         raise NoCaseError(f'{origins["CASES"]}: CASES is empty; add a line like \'"digits:pytorch_2.13": "embedded"\'')
     if isinstance(values.get("FLAGPERF_LOG_LEVEL"), str):
@@ -120,19 +163,46 @@ def load_host_config(path: Path, overrides: Mapping[str, tuple[Any, str]] | None
     try:
         config = HostConfig.model_validate(values)
     except ValidationError as error:
-        raise ConfigError("\n".join(_complaint(one, path, origins) for one in error.errors(include_url=False))) from error
+        places: dict[tuple[str, ...], str] = {**{(key,): origin for key, origin in origins.items()}, **inner}
+        complaints = [_complaint(one, path, places) for one in error.errors(include_url=False)]
+        raise ConfigError("\n".join(complaints)) from error
+    loaded = LoadedConfig(path, config, origins, inner)
     _check_together(config, origins)
-    return LoadedConfig(path, config, origins)
+    _check_options(loaded)
+    return loaded
 
 
-def _complaint(error: Mapping[str, Any], path: Path, origins: Mapping[str, str]) -> str:
-    location: Sequence[Any] = error["loc"]
-    key = str(location[0])
+def _complaint(error: Mapping[str, Any], path: Path, origins: Mapping[tuple[str, ...], str]) -> str:
+    location = [str(part) for part in error["loc"] if part != "[key]"]
+    key = location[0]
     if error["type"] == "missing":
         return f"{path}: key '{key}' is missing"
-    inner = "".join(f"[{part!r}]" for part in location[1:])
+    known = (tuple(location[:length]) for length in range(len(location), 0, -1))
+    where = next((origins[one] for one in known if one in origins), path)
+    if error["type"] == "extra_forbidden":
+        return f"{where}: {_path(location[:-1])}: unknown key '{location[-1]}'{nearest(location[-1], HostOptions.model_fields)}"
     message = str(error["msg"]).removeprefix("Value error, ")
-    return f"{origins.get(key, path)}: {key}{inner} is {error['input']!r}: {message[:1].lower()}{message[1:]}"
+    given = STARS if is_secret_name(location[-1]) and location[-1] != "SSH_KEY" else Masker()(repr(error["input"]))
+    return f"{where}: {_path(error['loc'])} is {given}: {message[:1].lower()}{message[1:]}"
+
+
+def _path(location: Sequence[Any]) -> str:
+    """`HOST_OPTIONS['node2']['SSH_PORT']`."""
+    return str(location[0]) + "".join(f"[{part!r}]" for part in location[1:] if part != "[key]")
+
+
+def _check_options(loaded: LoadedConfig) -> None:
+    """Raises ConfigError for a host that is not in HOSTS, or data of a case that is not in CASES: it would never be used."""
+    config, complaints = loaded.config, []
+    for host, options in config.HOST_OPTIONS.items():
+        if host not in config.HOSTS:
+            where = loaded.where("HOST_OPTIONS", host)
+            complaints.append(f"{where}: HOST_OPTIONS: '{host}' is not in HOSTS{nearest(host, config.HOSTS)}")
+        for case in options.DATA.keys() - config.CASES.keys():
+            where = loaded.where("HOST_OPTIONS", host, "DATA", case)
+            complaints.append(f"{where}: HOST_OPTIONS['{host}']['DATA']: '{case}' is not in CASES{nearest(case, config.CASES)}")
+    if complaints:
+        raise ConfigError("\n".join(complaints))
 
 
 def _check_together(config: HostConfig, origins: Mapping[str, str]) -> None:
@@ -145,10 +215,3 @@ def _check_together(config: HostConfig, origins: Mapping[str, str]) -> None:
             raise ConfigError(f"{origins[key]}: {key}: '~' means another folder on each host; write the path in full")
     if config.IMAGE_SOURCE == "pull" and config.IMAGE_REGISTRY is None:
         raise ConfigError(f"{origins['IMAGE_SOURCE']}: IMAGE_SOURCE pull needs IMAGE_REGISTRY")
-
-
-def _shown(value: Any) -> Any:
-    """A report is shown around: no password in it."""
-    if isinstance(value, dict):
-        return {key: _shown(item) for key, item in value.items()}
-    return masked(value) if isinstance(value, str) else value

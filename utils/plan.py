@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 from typing import Any
+
+from utils.runtime.masking import Masker
 
 
 @dataclass(frozen=True)
 class HostTarget:
-    """One entry of HOSTS and how to reach it. `rank` is its place in HOSTS; `ssh` False means: this machine, directly."""
+    """One entry of HOSTS and how to reach it. `rank` is its place in HOSTS; `ssh` False means: this machine, directly.
+
+    What it has for itself (HOST_OPTIONS): `data`, by the case's name, and `container_options` and `shm_size`, None where those of
+    the run hold. RunPlan.on lays it over the run's own.
+    """
 
     host: str
     rank: int
@@ -20,6 +26,9 @@ class HostTarget:
     key: str | None = None
     known_hosts: str | None = None
     trust_first_use: bool = False
+    data: Mapping[str, str] = field(default_factory=dict)
+    container_options: str | None = None
+    shm_size: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,13 @@ class CasePlan:
         """`<case>:<framework>`, the folder of its results."""
         return f"{self.case}:{self.framework}"
 
+    def with_data(self, data: str, code_path: str, origin: str) -> CasePlan:
+        """The case with other data: a directory, below `code_path` where it is relative, or a name that the case has built in."""
+        builtin = self.config["builtin_data"]["value"] if "builtin_data" in self.config else ()
+        directory = None if data in builtin else str(PurePosixPath(code_path) / data)
+        config = {**self.config, "data_dir": {"value": data, "origin": origin}}
+        return replace(self, data=directory or data, data_directory=directory, config=config)
+
 
 @dataclass(frozen=True)
 class RunPlan:
@@ -63,7 +79,7 @@ class RunPlan:
     `results` the local folder for runs; `log_path` FLAGPERF_LOG_PATH as given, below `code_path` on a remote host.
 
     `host_config` has every host.yaml key as `{"value": …, "origin": …}` for the report;
-    `overrides` is what the command line changed.
+    `overrides` is what the command line changed; `mask` hides the configuration's secrets in whatever is shown or kept.
     """
 
     run_id: str
@@ -83,7 +99,20 @@ class RunPlan:
     clear_caches: bool = False
     case_timeout: float = 24 * 3600.0
     monitor_interval: float = 0.5
+    reconnect_seconds: float = 120.0
     log_calls: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     host_config: Mapping[str, Any] = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
+    mask: Masker = field(default_factory=Masker)
+
+    def on(self, host: HostTarget) -> RunPlan:
+        """The run as one of its hosts sees it: with that host's own data directories and container options."""
+        origin = f"HOST_OPTIONS of {host.host}"
+        chosen = [case for case in self.cases if case.name in host.data]
+        own = {case.name: case.with_data(host.data[case.name], self.code_path, origin) for case in chosen}
+        options = self.container_options if host.container_options is None else host.container_options
+        shm_size = self.shm_size if host.shm_size is None else host.shm_size
+        return replace(
+            self, cases=tuple(own.get(case.name, case) for case in self.cases), container_options=options, shm_size=shm_size
+        )

@@ -13,7 +13,7 @@ from typing import Any
 
 from tools.config_manager import HOST_KEYS, nearest, parse_setting, resolve
 from tools.errors import ConfigError
-from utils.host_config import SAFE_NAME, HostConfig, LoadedConfig, load_host_config
+from utils.host_config import SAFE_NAME, HostConfig, HostOptions, LoadedConfig, load_host_config
 from utils.plan import CasePlan, HostTarget, ImagePlan, RunPlan
 from utils.runtime.image_context import check_plan
 from utils.runtime.options import idle_options, parse_options
@@ -60,12 +60,7 @@ def examine(request: Request, checkout: Path) -> Planned:
     code_path = str(PurePosixPath(os.path.normpath(checkout / config.FLAGPERF_PATH)))
     problems: list[str] = []
     remarks: list[tuple[str, str]] = []
-    try:
-        parse_options(config.ACCE_CONTAINER_OPT or "", config.SHM_SIZE)
-        for flag, why in idle_options(config.ACCE_CONTAINER_OPT or "").items():
-            remarks.append(("WARNING", f"{loaded.where('ACCE_CONTAINER_OPT')}: ACCE_CONTAINER_OPT: {flag} is ignored: {why}"))
-    except ConfigError as error:
-        problems.append(f"{loaded.where('ACCE_CONTAINER_OPT')}: {error}")
+    _check_container_options(loaded, problems, remarks)
     cases = []
     for name, data in config.CASES.items():
         if not _wanted(name, request.cases):
@@ -80,6 +75,23 @@ def examine(request: Request, checkout: Path) -> Planned:
         where = loaded.where("ACCE_VISIBLE_DEVICE_ENV_NAME")
         remarks.append(("WARNING", f"{where}: {visible} is not set here, so guests get none (sudo drops it: sudo {visible}=… )"))
     return Planned(_run_plan(request, loaded, checkout, code_path, cases), tuple(dict.fromkeys(problems)), tuple(remarks))
+
+
+def _check_container_options(loaded: LoadedConfig, problems: list[str], remarks: list[tuple[str, str]]) -> None:
+    """ACCE_CONTAINER_OPT and SHM_SIZE as each host has them: problems where they cannot be read, remarks for what is ignored."""
+    config = loaded.config
+    found = [(loaded.where("ACCE_CONTAINER_OPT"), config.ACCE_CONTAINER_OPT, config.SHM_SIZE)]
+    for host, own in config.HOST_OPTIONS.items():
+        key = "SHM_SIZE" if own.ACCE_CONTAINER_OPT is None else "ACCE_CONTAINER_OPT"
+        where = f"{loaded.where('HOST_OPTIONS', host, key)}: HOST_OPTIONS['{host}']"
+        found.append((where, own.ACCE_CONTAINER_OPT, own.SHM_SIZE))
+    for where, options, shm_size in found:
+        try:
+            parse_options(options or "", shm_size)
+            for flag, why in idle_options(options or "").items():
+                remarks.append(("WARNING", f"{where}: ACCE_CONTAINER_OPT: {flag} is ignored: {why}"))
+        except ConfigError as error:
+            problems.append(f"{where}: {error}")
 
 
 def _load(request: Request) -> tuple[LoadedConfig, tuple[str, ...]]:
@@ -183,7 +195,7 @@ def _check_engine(checkout: Path, vendor: str, compiler: str, where: str) -> Non
 
 
 def _run_plan(request: Request, loaded: LoadedConfig, checkout: Path, code_path: str, cases: Sequence[CasePlan]) -> RunPlan:
-    config = loaded.config
+    config, mask = loaded.config, loaded.masker()
     log_path = Path(config.FLAGPERF_LOG_PATH)
     return RunPlan(
         run_id=f"run{dt.datetime.now():%Y%m%d%H%M%S}",  # noqa: DTZ005 - FlagPerf's name has the local time
@@ -204,23 +216,29 @@ def _run_plan(request: Request, loaded: LoadedConfig, checkout: Path, code_path:
         clear_caches=config.CLEAR_CACHES,
         case_timeout=config.CASE_TIMEOUT,
         monitor_interval=config.MONITOR_INTERVAL,
+        reconnect_seconds=config.RECONNECT_SECONDS,
         environment=_environment(config),
         host_config=loaded.as_report(),
-        overrides=request.overrides,
+        overrides=tuple(map(mask, request.overrides)),
+        mask=mask,
     )
 
 
 def _target(config: HostConfig, host: str, rank: int) -> HostTarget:
     ssh = config.CONNECTION == "ssh" or (config.CONNECTION == "auto" and not is_loopback(host))
+    own = config.HOST_OPTIONS.get(host, HostOptions())
     return HostTarget(
         host=host,
         rank=rank,
         ssh=ssh,
-        port=config.SSH_PORT,
-        user=config.SSH_USER,
-        key=config.SSH_KEY,
+        port=own.SSH_PORT or config.SSH_PORT,
+        user=own.SSH_USER or config.SSH_USER,
+        key=own.SSH_KEY or config.SSH_KEY,
         known_hosts=config.SSH_KNOWN_HOSTS,
         trust_first_use=config.SSH_TRUST_FIRST_USE,
+        data={":".join(name.split(":")[:2]): data for name, data in own.DATA.items()},
+        container_options=own.ACCE_CONTAINER_OPT,
+        shm_size=own.SHM_SIZE,
     )
 
 

@@ -3,59 +3,116 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loguru import logger
 from rich.console import Console
 
-from tools.errors import AccelmarkError
+from tools.errors import AccelmarkError, HostBusy
 from utils.dispatch import run_plan
 from utils.display import make_display
+from utils.leftovers import sweep
 from utils.ownership import first_missing, give_to_caller
-from utils.report.build import write
-from utils.report.load import LATEST, point_latest
+from utils.record import new_record, owned
+from utils.report.build import REPORT_FILE, build_report, exit_code, write
+from utils.report.load import LATEST, PLAN_FILE, load, point_latest
 from utils.report.terminal import print_report
+from utils.resume import missing, request_record, take_up
+from utils.runtime.masking import clean
 from utils.text_log import appending
 
 if TYPE_CHECKING:
+    from utils.display import Display
     from utils.plan import RunPlan
+    from utils.planning import Request
+    from utils.record import Record
     from utils.report.schema import Report
 
 LOG_FORMAT = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <8} {message}"
 CALLER_FORMAT = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <8} {name}:{function}:{line} {message}"
 
 
-def run_and_report(plan: RunPlan, strict: bool) -> int:
-    """Run, write the report, print it, and return the exit code. Raises AccelmarkError when results cannot be written."""
-    console = Console(highlight=False)
+@dataclass(frozen=True)
+class Manner:
+    """How a run is made, beside its plan: `strict` accepts only OK, `waits` for hosts that another run uses."""
+
+    strict: bool = False
+    waits: bool = False
+
+
+def run_and_report(plan: RunPlan, request: Request, manner: Manner) -> int:
+    """Run, write the report, print it, and return the exit code. Raises AccelmarkError when results cannot be written, HostBusy
+    when other runs have all hosts; then nothing is left of this one."""
     made = first_missing(plan.results / plan.run_id)
     plan = _with_folder(plan)
     folder = plan.results / plan.run_id
     try:
-        failures: list[OSError] = []
-        hosts = tuple(host.host for host in plan.hosts)
-        with _host_log(folder / "host.out.log", plan), make_display(console, hosts) as display:
-            report = run_plan(plan, display, lambda report: failures.extend(_keep(report, folder)), strict)
+        with owned(folder):
+            head = build_report(plan, [], time.time(), 0.0).run
+            return _run(plan, new_record(plan, request_record(request, plan.mask), head), manner)
+    except HostBusy:
+        shutil.rmtree(folder)
+        raise
     finally:
         give_to_caller((made, folder, plan.results / LATEST, *written_beside(plan)))
+
+
+def resume_and_report(folder: Path, request: Request | None, checkout: Path, manner: Manner, retry_failed: bool) -> int:
+    """Do what is missing of a run and report on all of it; `request` where the command line was typed again. Raises ConfigError
+    when it would not measure the same any more, HostBusy while it is still going on, and what run_and_report raises."""
+    with owned(folder):
+        plan, record = take_up(folder, request, checkout, retry_failed)
+        left = missing(plan, record)
+        if not left and (folder / REPORT_FILE).is_file():
+            report = load(folder)
+            print_report(report, Console(highlight=False), folder)
+            return exit_code(report, manner.strict)
+        sweep(folder)
+        print(f"resuming {folder.name}; to do: {', '.join(left) or 'nothing but its report'}")  # noqa: T201
+        try:
+            return _run(plan, record, manner)
+        finally:
+            give_to_caller((folder, plan.results / LATEST, *written_beside(plan)))
+
+
+def _run(plan: RunPlan, record: Record, manner: Manner) -> int:
+    console = Console(highlight=False)
+    folder = record.folder
+    failures: list[OSError] = []
+    hosts = tuple(host.host for host in plan.hosts)
+    with _host_log(folder / "host.out.log", plan), make_display(console, hosts, plan.mask) as display:
+        _write(record, display)
+        keep = partial(_keep, folder=folder, failures=failures)
+        report = run_plan(plan, display, keep, manner.strict, record=record, waits=manner.waits)
     print_report(report, console, None if failures else folder)
     if failures:
         raise AccelmarkError(f"{folder}: the report cannot be written: {failures[0]}; free some space, the figures are above")
     return report.run.exit_code
 
 
-def _keep(report: Report, folder: Path) -> list[OSError]:
-    """Write the report; return what a full disk says to that, as the figures can still be printed."""
+def _write(record: Record, display: Display) -> None:
+    """Put the plan away; a disk that is too full for it may still have room for results, and the terminal has."""
+    try:
+        record.write()
+    except OSError as error:
+        display.message(f"{record.folder}/{PLAN_FILE} cannot be written, so this run cannot be resumed: {error}; free some space")
+
+
+def _keep(report: Report, folder: Path, failures: list[OSError]) -> None:
+    """Write the report; what a full disk says to that goes to `failures`, as the figures can still be printed."""
     try:
         write(report, folder)
         point_latest(folder)
     except OSError as error:
-        return [error]
-    return []
+        failures.append(error)
 
 
 def _with_folder(plan: RunPlan) -> RunPlan:
@@ -90,7 +147,7 @@ def _host_log(path: Path, plan: RunPlan) -> Iterator[None]:
     form = CALLER_FORMAT if plan.log_calls else LOG_FORMAT
     with appending(path) as append:
         sink = logger.add(
-            lambda line: append(line.rstrip("\n")), level=plan.log_level, format=form, backtrace=False, diagnose=False
+            lambda line: append(plan.mask(clean(line))), level=plan.log_level, format=form, backtrace=False, diagnose=False
         )
         logger.info("{} of {}: {}", plan.run_id, plan.config_file, ", ".join(case.name for case in plan.cases))
         try:

@@ -5,22 +5,27 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loguru import logger
 
 from tools.contract import FAILED, RESULT_FILE, Reason, Result, progress_from_line, result_from_json
-from tools.errors import AccelmarkError, CaseCrash, CommandError, ConfigError, Interrupted
-from utils.monitoring.log import summarise
+from tools.errors import AccelmarkError, CaseCrash, CaseTimeout, CommandError, ConfigError, HostError, Interrupted
+from utils.connection.patience import Patience
+from utils.connection.steady import SteadyConnection
+from utils.connection.trees import sweep
+from utils.guest_command import guest_command, guest_folder
+from utils.guest_files import hide_secrets, read_text
+from utils.monitoring.summaries import monitor_summaries
 from utils.monitoring.supervise import monitors
 from utils.needs import needs
 from utils.ownership import owner_on
+from utils.recovery import Left
 from utils.report.build import case_report, checked, failed_case
-from utils.report.metrics import measured_window
+from utils.runtime.base import ending
 from utils.runtime.prepare import prepare
 from utils.text_log import appending
 
@@ -28,13 +33,15 @@ if TYPE_CHECKING:
     from utils.cancel import Cancellation
     from utils.connection.base import Connection
     from utils.display import Display
-    from utils.monitoring.model import MonitorSummary
     from utils.plan import CasePlan, HostTarget, RunPlan
     from utils.report.schema import CaseReport
     from utils.runtime.base import Place
 
 DROP_CACHES = "import os; os.sync(); open('/proc/sys/vm/drop_caches', 'w').write('3')"
 QUICK_SECONDS = 60.0
+CLOCK_STEP_SECONDS, DAY_SECONDS = 2.0, 86400.0
+OUTPUT_FILE = "stdout_err.out.log"
+MOST_LOSSES = 2
 
 
 @dataclass
@@ -46,20 +53,43 @@ class Session:
     connection: Connection
     cancellation: Cancellation
     display: Display
+    lacking: Mapping[str, AccelmarkError] = field(default_factory=dict)
+    """Why an image that was to be copied is not here, by tag."""
+    losses: list[HostError] = field(default_factory=list)
 
-    def run_case(self, case: CasePlan) -> CaseReport:
-        """Run one case and return its part of the report, measured or failed."""
+    def __post_init__(self) -> None:
+        self.patience = Patience(self.connection, self.plan.reconnect_seconds, self.cancellation.register)
+        self.connection = SteadyConnection(self.connection, self.patience)
+
+    def run_case(self, case: CasePlan, resumed: bool = False, anew: bool = False) -> CaseReport:
+        """Run one case and return its part of the report, measured or failed; when `resumed`, go on with what a killed run.py
+        left of it, unless it shall be run `anew`."""
         began = time.monotonic()
         work = _Case(self, case)
+        self.patience.fresh()
         try:
-            work.measure()
+            self._check_not_set_aside()
+            if not (resumed and work.take_up(anew)):
+                work.measure()
             report = work.report(None)
         except Exception as failure:
             error = as_outcome(failure)
             logger.error("{} on {}: {}", case.name, self.host.host, error)
+            self.losses += [error] if isinstance(error, HostError) else []
             report = work.report(self.cancellation.cause(error))
         self.display.end_case(self.host.host, case.name, report.status, time.monotonic() - began)
         return report
+
+    def _check_not_set_aside(self) -> None:
+        """Raises HostError for a host that was lost twice: a third case would only wait as long again."""
+        if len(self.losses) >= MOST_LOSSES:
+            raise HostError(f"{self.host.host} was set aside, as it was lost twice; at last: {self.losses[MOST_LOSSES - 1]}")
+
+    def image_line(self, line: str) -> None:
+        """A line of what an image's build, pull or copy says."""
+        logger.info("{}: {}", self.host.host, line)
+        if line.startswith(("Step ", "Pulling ", "Copying ")):
+            self.display.phase(self.host.host, f"image: {line}")
 
 
 @dataclass
@@ -84,17 +114,12 @@ class _Case:
         with ExitStack() as stack:
             output = stack.enter_context(self._output())
             stack.callback(self._collect)
-            place = stack.enter_context(self._place())
+            stack.callback(self._sweep, time.monotonic())
+            place = self._place()
+            stack.callback(lambda: self.notes.extend(place.notes))
+            stack.enter_context(place)
             session.connection.run(["mkdir", "-p", self.remote], timeout=QUICK_SECONDS).check()
-
-            def line_seen(line: str) -> None:
-                progress = progress_from_line(line)
-                if progress is not None:
-                    session.display.progress(session.host.host, progress)
-                    return
-                self.last_lines.append(line)
-                output(line)
-
+            line_seen = self._listener(output)
             self._phase("packages")
             prepare(place, plan, self.case, line_seen, session.cancellation.register)
             session.cancellation.check()
@@ -104,7 +129,10 @@ class _Case:
                 try:
                     self._phase("guest")
                     status = place.run(
-                        self._command(), timeout=plan.case_timeout, on_line=line_seen, cancelled=session.cancellation.register
+                        guest_command(plan, self.case, self.remote),
+                        timeout=plan.case_timeout,
+                        on_line=line_seen,
+                        cancelled=session.cancellation.register,
                     )
                 finally:
                     self._phase("collecting")
@@ -112,11 +140,37 @@ class _Case:
         session.cancellation.check()
         self._check_end(status)
 
+    def take_up(self, anew: bool) -> bool:
+        """Wait for the guest that a killed run.py left, or collect what that left; False where the case is to be run anew."""
+        session = self.session
+        left = Left(session.connection, session.plan, self.case, session.host, self.remote, self.local)
+        guest = None if anew else left.guest(session.patience)
+        if anew or (guest is None and not left.has_result()):
+            left.clear()
+            return False
+        self.notes.append("taken up by a resumed run: its guest went on while no run.py looked after it")
+        status = 0
+        with ExitStack() as stack:
+            if left.is_there():
+                stack.callback(self._collect)
+                stack.callback(self._sweep, time.monotonic() - DAY_SECONDS)
+            stack.callback(left.stop_monitors)
+            if guest is not None:
+                (self.local / OUTPUT_FILE).unlink(missing_ok=True)  # all of it comes again
+                line_seen = self._listener(stack.enter_context(self._output()))
+                stack.callback(guest.remove, owner_on(session.connection))
+                self._phase("guest, taken up")
+                status = guest.wait(left.seconds(guest), line_seen, session.cancellation.register)
+        session.cancellation.check()
+        self._check_end(status)
+        return True
+
     def report(self, error: AccelmarkError | None) -> CaseReport:
         """The case's part of the report from what lies in its folder; `error` is what ended it, if anything did."""
         plan, host = self.session.plan, self.session.host
+        hide_secrets(self.local, plan.mask)
         result, problem = self._result()
-        vendor, system = self._monitor_summaries(result)
+        vendor, system = monitor_summaries(plan, self.local, result)
         if result is None:
             reason = Reason("CRASH", problem) if error is None else Reason(error.reason, str(error))
             return failed_case(plan, self.case, host, reason, vendor, system, self.notes)
@@ -124,6 +178,21 @@ class _Case:
             told = [reason for reason in result.reasons if reason.kind != Interrupted.reason]
             result = dataclasses.replace(result, status=FAILED, reasons=[Reason(error.reason, str(error)), *told])
         return case_report(plan, self.case, host, result, vendor, system, self.notes)
+
+    def _listener(self, output: Callable[[str], None]) -> Callable[[str], None]:
+        """What hears each line of the guest's: progress is shown, the rest goes to `output`."""
+        mask = self.session.plan.mask
+
+        def line_seen(line: str) -> None:
+            progress = progress_from_line(line)
+            if progress is not None:
+                self.session.display.progress(self.session.host.host, progress)
+                return
+            line = mask(line)
+            self.last_lines.append(line)
+            output(line)
+
+        return line_seen
 
     def _phase(self, text: str) -> None:
         self.session.cancellation.check()
@@ -138,7 +207,7 @@ class _Case:
             raise CaseCrash(
                 f"{self.local} cannot be made: {error.strerror}; free some space, or set FLAGPERF_LOG_PATH"
             ) from error
-        return appending(self.local / "stdout_err.out.log", self.notes.append)
+        return appending(self.local / OUTPUT_FILE, self.notes.append)
 
     def _require(self) -> None:
         """Raises ConfigError where something is missing that the plan names, before an image is built for it."""
@@ -157,22 +226,20 @@ class _Case:
             return ProcessPlace(session.connection, plan, environment)
         from utils.runtime.container import ContainerPlace  # noqa: PLC0415
         from utils.runtime.image import ensure_image  # noqa: PLC0415
-        from utils.runtime.options import parse_options  # noqa: PLC0415
+        from utils.runtime.image_context import image_tag  # noqa: PLC0415
+        from utils.runtime.options import network_mode  # noqa: PLC0415
 
         self._phase("image")
-        network = parse_options(plan.container_options, plan.shm_size).get("network_mode")
-        tag = ensure_image(
-            session.connection, self.case.image, plan.pip_source, network, self._build_line, session.cancellation.register
+        if (why := session.lacking.get(image_tag(self.case.image))) is not None:
+            raise why
+        network = network_mode(plan.container_options, plan.shm_size)
+        connection, patience, register = session.connection, session.patience, session.cancellation.register
+        tag = patience.again(
+            "image", lambda: ensure_image(connection, self.case.image, plan.pip_source, network, session.image_line, register)
         )
         self._phase("container")
-        return ContainerPlace(
-            session.connection, plan, self.case, session.host, tag, self.remote, environment, owner_on(session.connection)
-        )
-
-    def _build_line(self, line: str) -> None:
-        logger.info("{}: {}", self.session.host.host, line)
-        if line.startswith(("Step ", "Pulling ")):
-            self.session.display.phase(self.session.host.host, f"image: {line}")
+        owner = owner_on(connection)
+        return ContainerPlace(connection, plan, self.case, session.host, tag, self.remote, environment, owner, patience)
 
     def _drop_caches(self) -> None:
         connection = self.session.connection
@@ -183,32 +250,25 @@ class _Case:
             why = (done.stderr.strip().splitlines() or ["?"])[-1]
             self.notes.append(f"CLEAR_CACHES: the page cache of {connection.host} was not dropped, that needs root ({why})")
 
-    def _command(self) -> list[str]:
-        plan, case = self.session.plan, self.case
-        options = {
-            "--perf_dir": plan.code_path,
-            "--data_dir": case.data,
-            "--log_dir": self.remote,
-            "--loglevel": plan.log_level,
-            "--case": case.case,
-            "--vendor": case.vendor,
-            "--framework": case.framework,
-        }
-        words = [word for pair in options.items() for word in pair]
-        settings = [word for setting in case.settings for word in ("--set", setting)]
-        calls = ["--log_calls"] if plan.log_calls else []
-        return ["python3", "run_inference.py", *words, "--progress", *calls, *settings]
-
     def _check_end(self, status: int) -> None:
         """A guest that wrote its result speaks for itself; one that died silently is described here."""
         if status == 0:
             return
-        ended = f"signal {status - 128}" if status > 128 else f"exit status {status}"
+        ended = ending(status)
         result, _ = self._result()
         if result is None:
             raise CaseCrash("\n  ".join([f"the guest ended with {ended} and left no result; its last lines:", *self.last_lines]))
         if result.status != FAILED and status > 128:
             self.notes.append(f"the guest wrote its result and then ended with {ended}")
+
+    def _sweep(self, began: float) -> None:
+        """Leave nothing in the guest's folders that others could stumble over, as the guest has ended."""
+        connection = self.session.connection
+        age = time.monotonic() - began + CLOCK_STEP_SECONDS
+        try:
+            self.notes += sweep(connection, {self.remote: 0.0, f"{self.session.plan.code_path}/onnxs": age})
+        except (CommandError, CaseTimeout) as error:
+            self.notes.append(f"{connection.host}: {error}")
 
     def _collect(self) -> None:
         """Bring the files of another host here and leave none there."""
@@ -216,7 +276,7 @@ class _Case:
         if self.remote == str(self.local):
             return
         try:
-            connection.get_tree(self.remote, self.local)
+            self.notes += connection.get_tree(self.remote, self.local)
             connection.run(["rm", "-rf", self.remote], timeout=QUICK_SECONDS)
         except CommandError as error:
             self.notes.append(f"nothing could be collected from {connection.host}: {error}")
@@ -225,27 +285,11 @@ class _Case:
         """The guest's result, or None and why there is none."""
         path = self.local / RESULT_FILE
         try:
-            return checked(result_from_json(path.read_text(encoding="utf-8"))), ""
+            return checked(result_from_json(read_text(path))), ""
         except FileNotFoundError:
             return None, "the guest left no result.json"
         except (OSError, ValueError, AccelmarkError) as error:
             return None, f"{path}: {error}"
-
-    def _monitor_summaries(self, result: Result | None) -> tuple[MonitorSummary | None, MonitorSummary | None]:
-        plan = self.session.plan
-        window = measured_window(result) if result is not None else None
-        vendor_folder = plan.checkout / "docker_images" / plan.vendor
-        vendor = _summary(vendor_folder, plan.vendor, self.local, window)
-        return vendor, _summary(plan.checkout / "utils", "sys", self.local, window)
-
-
-def _summary(folder: Path, name: str, log_dir: Path, window: tuple[float, float] | None) -> MonitorSummary | None:
-    """What a monitor saw while it was measured; of the whole case where that was too short for a reading."""
-    log = log_dir / f"{name}_monitor.log"
-    if not log.is_file():
-        return None
-    measured = summarise(folder, name, log, *window) if window else None
-    return measured if measured and measured.readings else summarise(folder, name, log)
 
 
 def as_outcome(failure: Exception) -> AccelmarkError:
@@ -254,9 +298,3 @@ def as_outcome(failure: Exception) -> AccelmarkError:
         return failure
     logger.opt(exception=failure).error("not foreseen")
     return CaseCrash(f"{type(failure).__name__}: {failure}; the traceback is in host.out.log")
-
-
-def guest_folder(plan: RunPlan) -> str:
-    """Where a run's files lie on another host until they are collected; never where they lie here, should that be one disk."""
-    root = plan.log_path if plan.log_path.startswith("/") else f"{plan.code_path}/{plan.log_path}"
-    return f"{root}/.guest-{plan.run_id}"

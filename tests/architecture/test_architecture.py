@@ -12,7 +12,8 @@ SHARED_WITH_HOST = {"tools.contract", "tools.errors", "tools.config_manager"}
 HOST_SCRIPTS = {
     "utils/sys_monitor.py",
     *(f"utils/monitoring/{name}.py" for name in ("base", "daemon", "procfs")),
-    "utils/runtime/in_place.py",
+    *(f"utils/runtime/{name}.py" for name in ("in_place", "keeper", "follower")),
+    "utils/connection/watchdog.py",
 }
 """Run by a host's or an image's own python3."""
 TOP_LEVEL = {"run.py", "run_inference.py"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -109,7 +110,7 @@ def copy_project(folder: Path) -> Project:
         shutil.copy2(CHECKOUT / name, target)
     for name in ("onnxs", "result"):
         (folder / name).mkdir()
-    return Project(folder)
+    return Project(folder, {"ACCELMARK_LOCK": f"accelmark-test-{secrets.token_hex(8)}"})  # tests run side by side
 
 
 @pytest.fixture

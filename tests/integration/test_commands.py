@@ -86,13 +86,13 @@ def test_a_finished_run_can_be_printed_again(toys):
     assert names[0] in toys.run("report", names[0].removeprefix("run")).output
     assert toys.run("report", "--markdown").output.startswith(f"# Accelmark {names[1]}: 0 of 1 case OK, 1 TAINTED")
     unknown = toys.run("report", "run1999")
-    assert (unknown.status, f"no finished run 'run1999'; the newest are: {names[1]}, {names[0]}" in unknown.output) == (2, True)
+    assert (unknown.status, f"no run 'run1999'; the newest are: {names[1]}, {names[0]}" in unknown.output) == (2, True)
     assert "is the beginning of several runs" in toys.run("report", names[0][:8]).output
 
 
 def test_a_report_of_no_run_says_how_to_make_one(project):
     told = project.run("report")
-    assert (told.status, "no finished run yet; `run.py` makes one" in told.output) == (2, True)
+    assert (told.status, "no run yet; `run.py` makes one" in told.output) == (2, True)
 
 
 @pytest.fixture

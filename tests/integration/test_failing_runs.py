@@ -230,7 +230,7 @@ def small_disk(tmp_path):
 
 
 def test_a_disk_too_full_for_the_report_leaves_the_figures_in_the_terminal(project, small_disk):
-    project.host_yaml(CASES=add_case(project, "toy"), FLAGPERF_LOG_PATH=small_disk("48k"))
+    project.host_yaml(CASES=add_case(project, "toy"), FLAGPERF_LOG_PATH=small_disk("88k"))
     run = project.run()
     assert run.status == 1
     assert re.search("1 case, (OK|TAINTED)|0 of 1 case OK, 1 TAINTED", run.output)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs with apt what is missing of Docker's engine, its registry and sshd (or, with the argument venv, Python's venv module), if root.
+# Installs with apt what is missing of Docker's engine, its registry, Podman and sshd (or, with the argument venv, Python's venv module), if root.
 set -eu
 
 missing=""
@@ -14,6 +14,10 @@ else
     want sshd openssh-server
     want ssh-keygen openssh-client
     want ip iproute2
+    want podman podman
+    want newuidmap uidmap
+    want slirp4netns slirp4netns
+    want catatonit catatonit
 fi
 [ -n "$missing" ] || exit 0
 

@@ -4,6 +4,7 @@ import pytest
 
 from tools.errors import ConfigError
 from utils.connection.ssh_login import resolve
+from utils.connection.ssh_proxy import open_proxy
 from utils.plan import HostTarget
 
 
@@ -44,6 +45,13 @@ def test_without_a_configuration_the_target_stands_alone(tmp_path, monkeypatch):
 def test_a_proxy_command_is_split_into_words(config):
     config("Host node\n  ProxyCommand nc -X connect 'a b' %h %p\n")
     assert resolve(HostTarget("node", 0, True, port=2200)).proxy == ("nc", "-X", "connect", "a b", "node", "2200")
+
+
+def test_a_proxy_command_is_not_given_the_password(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELMARK_SSH_PASSWORD", "secret")
+    stream = open_proxy("far", ["sh", "-c", "echo =$ACCELMARK_SSH_PASSWORD="])
+    assert stream.recv(100) == b"==\n"
+    stream.close()
 
 
 def test_several_jumps_go_through_openssh_s_own_client(config):

@@ -11,8 +11,26 @@ def own_pid_file(tmp_path, began):
     return pid_file
 
 
-def test_a_process_with_the_number_and_the_birth_of_the_pid_file_is_live(tmp_path):
-    assert daemon.live(own_pid_file(tmp_path, daemon._began(os.getpid()))) == os.getpid()
+def test_a_daemon_with_the_number_and_the_birth_of_the_pid_file_is_live(tmp_path):
+    pid_file = tmp_path / "x_monitor.pid"
+    pid = daemon.launch(pid_file, lambda: lambda: daemon.stop_requested(60))
+    assert daemon.live(pid_file) == pid
+    daemon.stop(pid_file, 10)
+    assert daemon.live(pid_file) is None
+
+
+def test_a_pid_file_that_names_any_other_process_ends_nothing(tmp_path):
+    pid_file = own_pid_file(tmp_path, daemon._began(os.getpid()))
+    assert daemon.live(pid_file) is None
+    daemon.stop(pid_file, 0.1)
+    assert not pid_file.exists()
+
+
+def test_a_pid_file_that_is_a_link_or_a_fifo_is_none(tmp_path):
+    (tmp_path / "a_monitor.pid").symlink_to("/proc/self/stat")
+    os.mkfifo(tmp_path / "b_monitor.pid")
+    assert daemon.stop_below(tmp_path, "*_monitor.pid", 0.1) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_recycled_pid_is_never_signalled(tmp_path):

@@ -9,6 +9,17 @@ from utils.planning import Request, examine, is_loopback, plan_run
 
 ROOT = Path(__file__).parents[2]
 HOST_YAML = 'VENDOR: cpu\nHOSTS: ["localhost"]\nRUNTIME: process\nCASES:\n  "digits:pytorch_2.13": embedded\n'
+OWN = (
+    HOST_YAML
+    + """\
+HOST_OPTIONS:
+  localhost:
+    SSH_PORT: 2222
+    DATA: {"digits:pytorch_2.13": /mnt/digits}
+    ACCE_CONTAINER_OPT: "--gpus all"
+    SHM_SIZE: 64G
+"""
+)
 FLAGPERF = """\
 FLAGPERF_PATH: "/home//FlagPerf/inference"
 FLAGPERF_LOG_PATH: "result"
@@ -89,6 +100,13 @@ def test_the_shipped_host_yaml_is_the_embedded_default():
         (HOST_YAML.replace("process", "docker") + "BUILD_ARGS: {BASE_IMAG: x}\n", "host.yaml:6: BUILD_ARGS"),
         (HOST_YAML.replace('"digits:pytorch_2.13": embedded', "digits:pytorch_2.13: 3"), "CASES['digits:pytorch_2.13'] is 3"),
         ("VENDOR: [\n", "host.yaml:2:1: YAML syntax"),
+        (OWN.replace("SSH_PORT", "SSH_PROT"), "host.yaml:8: HOST_OPTIONS['localhost']: unknown key 'SSH_PROT'; did you mean"),
+        (OWN.replace("2222", "70000"), "host.yaml:8: HOST_OPTIONS['localhost']['SSH_PORT'] is 70000: input should be less"),
+        (OWN.replace("  localhost:", "  localhots:"), "host.yaml:7: HOST_OPTIONS: 'localhots' is not in HOSTS; did you mean"),
+        (OWN.replace("  localhost:", "  -x:"), "host.yaml:7: HOST_OPTIONS['-x'] is '-x': must be a host name or an IP address"),
+        (OWN.replace('pytorch_2.13": /', 'pytorch_2.12": /'), "host.yaml:9: HOST_OPTIONS['localhost']['DATA']: 'digits:"),
+        (OWN.replace("--gpus", "--gpuz"), "host.yaml:10: HOST_OPTIONS['localhost']: ACCE_CONTAINER_OPT: unknown option '--gpuz'"),
+        (OWN.replace("64G", "64Q"), "HOST_OPTIONS['localhost']: SHM_SIZE: '64Q'"),
     ],
 )
 def test_a_wrong_host_yaml_is_an_error_with_file_line_and_remedy(config, text, message):
@@ -170,3 +188,48 @@ def test_container_options_that_mean_nothing_here_are_a_remark(config):
     assert planned.problems == ()
     said = [message for _, message in planned.remarks if "ACCE_CONTAINER_OPT" in message]
     assert [message.split(": ")[2] for message in said] == ["--interactive is ignored", "--tty is ignored", "--rm is ignored"]
+
+
+def test_a_host_has_its_own_options_and_the_others_those_of_all(config):
+    common = 'SSH_PORT: 22\nSSH_USER: all\nACCE_CONTAINER_OPT: "--ipc host"\nSHM_SIZE: 1G\n'
+    plan = plan_run(request(config(OWN.replace('["localhost"]', '["localhost", "node2"]') + common)), ROOT)
+    first, second = plan.hosts
+    assert [(host.port, host.user) for host in plan.hosts] == [(2222, "all"), (22, "all")]
+    assert [(plan.on(host).container_options, plan.on(host).shm_size) for host in plan.hosts] == [
+        ("--gpus all", "64G"),
+        ("--ipc host", "1G"),
+    ]
+    assert [plan.on(host).cases[0].data_directory for host in plan.hosts] == ["/mnt/digits", None]
+    assert plan.on(first).cases[0].data == "/mnt/digits"
+    assert plan.on(second) == plan
+
+
+def test_a_host_can_have_no_container_options_where_the_others_have_some(config):
+    text = OWN.replace('"--gpus all"', '""') + 'ACCE_CONTAINER_OPT: "--gpus all"\n'
+    plan = plan_run(request(config(text)), ROOT)
+    assert plan.on(plan.hosts[0]).container_options == ""
+
+
+def test_a_hosts_data_is_built_in_or_below_the_code_as_in_cases(config):
+    text = HOST_YAML.replace("embedded", "/data/digits") + 'HOST_OPTIONS: {localhost: {DATA: {"digits:pytorch_2.13": %s}}}\n'
+    plans = [plan_run(request(config(text % data)), ROOT) for data in ("embedded", "data/digits")]
+    cases = [plan.on(plan.hosts[0]).cases[0] for plan in plans]
+    assert [(case.data, case.data_directory) for case in cases] == [
+        ("embedded", None),
+        (f"{ROOT}/data/digits", f"{ROOT}/data/digits"),
+    ]
+    assert cases[0].config["data_dir"] == {"value": "embedded", "origin": "HOST_OPTIONS of localhost"}
+
+
+def test_the_report_says_each_option_of_a_host_with_its_line(config):
+    found = plan_run(request(config(OWN)), ROOT).host_config
+    assert found["HOST_OPTIONS[localhost].SSH_PORT"]["value"] == 2222
+    assert found["HOST_OPTIONS[localhost].SSH_PORT"]["origin"].endswith("host.yaml:8")
+    assert not any(key.endswith("SSH_KEY") for key in found if key.startswith("HOST_OPTIONS"))
+
+
+def test_options_of_hosts_can_be_set_on_the_command_line(config):
+    asked = request(config(OWN), settings=("HOST_OPTIONS={localhost: {SSH_USER: bench}}",))
+    plan = plan_run(asked, ROOT)
+    assert (plan.hosts[0].user, plan.hosts[0].port) == ("bench", 22)
+    assert plan.host_config["HOST_OPTIONS[localhost].SSH_USER"]["origin"] == "--set"

@@ -42,12 +42,12 @@ def test_a_beginning_that_several_runs_share_is_refused(results):
 
 
 def test_an_unknown_run_is_answered_with_the_newest_ones(results):
-    with pytest.raises(ConfigError, match="no finished run 'run1999'; the newest are: run20250102111111"):
+    with pytest.raises(ConfigError, match="no run 'run1999'; the newest are: run20250102111111"):
         find_run(results, "run1999")
 
 
 def test_no_run_at_all_is_said(tmp_path):
-    with pytest.raises(ConfigError, match="no finished run yet"):
+    with pytest.raises(ConfigError, match="no run yet"):
         find_run(tmp_path)
 
 

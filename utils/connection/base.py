@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from tools.errors import CommandError
+from tools.errors import CommandError, HostError
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 
+PASSWORD = "ACCELMARK_SSH_PASSWORD"  # noqa: S105 - the variable's name
+
 Cancelled = Callable[[Callable[[], None]], None]
 """Receives a function that ends what begins now, to be called from another thread."""
+
+
+class LinkLost(HostError):
+    """The way to a host broke off; it may come back (`Connection.reach`)."""
+
+
+class EngineLost(LinkLost):
+    """The host's Docker engine, which has answered before, does not: it was ended, it hangs, or the way to it broke off."""
+
+
+def without_password() -> dict[str, str]:
+    """The environment for children of ours: guests, monitors and proxy commands have no need of the SSH password."""
+    return {name: value for name, value in os.environ.items() if name != PASSWORD}
 
 
 @dataclass(frozen=True)
@@ -58,19 +74,26 @@ class Connection(Protocol):
         called from another thread, ends the command and all its children at once (run then returns a status that is not 0).
         What the command leaves running in its own session is ended with it; a daemon with a session of its own stays.
         `status` is 127 for a command that is not there, 128 + N after signal N; without `on_line` the last 16 MiB of each
-        stream are kept. Raises CaseTimeout after `timeout` (the command and its children are gone), HostError when the host
-        is lost."""
+        stream are kept. Raises CaseTimeout after `timeout` (the command and its children are gone), LinkLost when the way to
+        the host broke off, HostError for all else that keeps it from answering."""
 
     def put_tree(self, root: Path, names: Sequence[str], target: str, cancelled: Cancelled | None = None) -> None:
         """Copy the files root/name to target/name, folders made as needed. Raises CommandError when it cannot write, or was
         ended by `cancelled`."""
 
-    def get_tree(self, source: str, target: Path) -> None:
-        """Copy the folder `source` of the host into the local folder `target`: regular files and folders only, the rest stays
-        behind with a warning. Raises CommandError when `source` cannot be read, HostError for an archive that leads elsewhere."""
+    def get_tree(self, source: str, target: Path) -> list[str]:
+        """Copy the folder `source` of the host into the local folder `target`: regular files and folders of a bounded size and
+        number only; what stays behind is returned in words. Raises CommandError when `source` cannot be read, HostError for an
+        archive that leads elsewhere."""
 
     def docker(self) -> DockerClient:
         """The host's Docker engine, one client per connection. Raises HostError when none answers."""
+
+    def reach(self, cancelled: Cancelled | None = None) -> None:
+        """Make sure that the host answers, by another login where the link was lost. Raises HostError when it does not."""
+
+    def reach_engine(self) -> None:
+        """Make sure that the host's Docker engine answers. Raises HostError when it does not."""
 
     def close(self) -> None:
         """End everything this connection opened; safe to call twice."""

@@ -19,7 +19,7 @@ from loguru import logger
 
 from tools.errors import CaseTimeout, HostError
 from utils.connection import supervisor, trees
-from utils.connection.base import Cancelled, Completed
+from utils.connection.base import Cancelled, Completed, LinkLost
 from utils.connection.output import AfterMark, Lines, Tail
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 TREE_SECONDS = 1800.0
+REACH_SECONDS = 20.0
 PATIENCE_SECONDS = supervisor.GRACE_SECONDS + 20.0
 SUPERVISOR = Path(supervisor.__file__).read_bytes()
 
@@ -124,23 +125,24 @@ class CommandConnection(ABC):
             argv = (self.python, "-c", trees.UNPACK, target)
             self.run(argv, timeout=TREE_SECONDS, stdin=archive, cancelled=cancelled).check()
 
-    def get_tree(self, source: str, target: Path) -> None:
-        """See Connection.get_tree. What is neither file nor folder stays behind, with a warning.
+    def get_tree(self, source: str, target: Path) -> list[str]:
+        """See Connection.get_tree.
 
         Raises CommandError when the host cannot read `source`, HostError for an archive that no honest host sends.
         """
-        argv = (self.python, "-c", trees.PACK, source)
+        argv = trees.pack_command(self.python, source)
         left_out = Tail()
         with tempfile.TemporaryFile() as archive:
-            status = self._converse(Request(argv, TREE_SECONDS), b"", archive.write, left_out, None)
-            Completed((*argv[:2], "pack", source), status, "", left_out.text()).check()
-            for name in left_out.text().splitlines():
-                logger.warning("{}: {}/{} is neither a file nor a folder and was not copied", self.host, source, name)
-            archive.seek(0)
             try:
+                status = self._converse(Request(argv, TREE_SECONDS), b"", trees.Received(archive).feed, left_out, None)
+                Completed((*argv[:2], "pack", source), status, "", left_out.text()).check()
+                archive.seek(0)
                 trees.unpack(archive, target)
             except (ValueError, tarfile.TarError) as error:
                 raise HostError(f"{self.host}: the copy of {source} is refused: {error}") from error
+        for line in left_out.text().splitlines():
+            logger.warning("{}: not copied from {}: {}", self.host, source, line)
+        return [f"not copied from {self.host}: {line}" for line in left_out.text().splitlines()]
 
     def docker(self) -> DockerClient:
         """See Connection.docker."""
@@ -150,6 +152,16 @@ class CommandConnection(ABC):
             if self._engine is None:
                 self._engine = open_engine(self, self._engine_url())
             return self._engine
+
+    def reach(self, cancelled: Cancelled | None = None) -> None:
+        """See Connection.reach."""
+        self.run(("true",), timeout=REACH_SECONDS, cancelled=cancelled)
+
+    def reach_engine(self) -> None:
+        """See Connection.reach_engine."""
+        from utils.connection.engine import check_answers  # noqa: PLC0415 - Docker's SDK takes 0.3 s to import
+
+        check_answers(self.docker(), self.host)
 
     def close(self) -> None:
         """See Connection.close."""
@@ -200,7 +212,7 @@ class CommandConnection(ABC):
         if status == supervisor.TIMED_OUT and seconds >= request.timeout:
             raise CaseTimeout(f"{self.host}: {command} … did not end within {request.timeout:g} s and was ended")
         if status < 0:
-            raise HostError(f"{self.host}: the connection was lost while {command} … ran; is the host up?")
+            raise LinkLost(f"{self.host}: the connection was lost while {command} … ran; is the host up?")
         if not stdout.seen and status != supervisor.HUNG_UP:
             said = (errors.text() or stdout.noise).strip()[-500:]
             raise HostError(

@@ -10,12 +10,14 @@ import requests
 from docker.errors import DockerException
 
 from tools.errors import CaseTimeout, HostError
+from utils.connection.base import EngineLost
 
 if TYPE_CHECKING:
     from utils.connection.base import Connection
 
 ENGINE_SECONDS = 60
 DIAGNOSIS_SECONDS = 20.0
+PING_SECONDS = 10.0
 
 
 def open_engine(connection: Connection, url: str | None) -> docker.DockerClient:
@@ -32,6 +34,14 @@ def open_engine(connection: Connection, url: str | None) -> docker.DockerClient:
             client.close()
         raise HostError(f"no Docker engine answers on {connection.host}: {_why(connection, error)}") from error
     return client
+
+
+def check_answers(client: docker.DockerClient, host: str) -> None:
+    """Raises EngineLost when an engine that has answered before does not do so within PING_SECONDS."""
+    try:
+        client.api.get(f"{client.api.base_url}/_ping", timeout=PING_SECONDS).raise_for_status()
+    except (DockerException, requests.RequestException) as error:
+        raise EngineLost(f"{host}: the Docker engine does not answer: {error}") from error
 
 
 def _why(connection: Connection, error: Exception) -> str:

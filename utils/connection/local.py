@@ -12,6 +12,7 @@ from typing import IO
 
 from tools.errors import HostError
 from utils.connection import supervisor
+from utils.connection.base import without_password
 from utils.connection.commands import CommandConnection, Wire
 
 
@@ -40,7 +41,9 @@ class _LocalWire:
 
     def __init__(self, argv: Sequence[str]) -> None:
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, start_new_session=True)
+        self._process = subprocess.Popen(
+            argv, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, start_new_session=True, env=without_password()
+        )
         self._sending = threading.Lock()
 
     def send(self, data: bytes) -> None:

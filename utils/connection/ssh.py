@@ -6,18 +6,21 @@ import shlex
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import paramiko
 
 from tools.errors import HostError
-from utils.connection.base import Cancelled
+from utils.connection import watchdog
+from utils.connection.base import Cancelled, LinkLost
 from utils.connection.commands import CommandConnection, Wire
 from utils.connection.docker_tunnel import DockerTunnel
-from utils.connection.ssh_login import CHANNEL_SECONDS, log_in, log_out, resolve
+from utils.connection.ssh_login import CHANNEL_SECONDS, log_in, log_in_again, log_out, resolve
 from utils.plan import HostTarget
 
-MOST_LOGINS = 8
+MOST_LOGINS = 16
 PIECE_BYTES = 65536
+WATCHDOG = Path(watchdog.__file__).read_text(encoding="utf-8")
 
 
 class SshConnection(CommandConnection):
@@ -31,9 +34,11 @@ class SshConnection(CommandConnection):
         self.host = target.host
         self._login = resolve(target)
         self._lock = threading.Lock()
-        self._clients: list[paramiko.SSHClient] = [log_in(self._login, cancelled)]
+        self._logins: list[_Login] = [_Login(log_in(self._login, cancelled))]
         self._tunnel: DockerTunnel | None = None
-        self._closed = False
+        self._closed = threading.Event()
+        self._beating = threading.Thread(target=self._beat, name="ssh-beat", daemon=True)
+        self._beating.start()
 
     def _start(self, argv: Sequence[str]) -> Wire:
         return _SshWire(self._execute(argv))
@@ -45,32 +50,60 @@ class SshConnection(CommandConnection):
             channel.exec_command(shlex.join(argv))
         except (paramiko.SSHException, OSError, EOFError) as error:
             channel.close()
-            raise HostError(f"{self.host}: a command was refused: {error}; is the connection still up?") from error
+            raise LinkLost(f"{self.host}: a command was refused: {error}; is the connection still up?") from error
         return channel
 
     def _session(self) -> paramiko.Channel:
         """A new session on the first login that has room for one (sshd's MaxSessions)."""
         with self._lock:
-            if self._closed:
-                raise HostError(f"{self.host}: the connection is closed")
-            for client in self._clients:
+            self._check_open()
+            self._forget_the_lost()
+            if not self._logins:
+                raise LinkLost(f"{self.host}: the connection was lost; is the host up?")
+            for login in self._logins:
                 with suppress(paramiko.ChannelException):
-                    return self._opened(client)
-            if len(self._clients) == MOST_LOGINS:
+                    return self._opened(login)
+            if len(self._logins) == MOST_LOGINS:
                 raise HostError(f"{self.host}: sshd allows no more sessions; raise its MaxSessions")
-            self._clients.append(log_in(self._login))
-            return self._opened(self._clients[-1])
+            self._logins.append(_Login(log_in_again(self._login)))
+            try:
+                return self._opened(self._logins[-1])
+            except paramiko.ChannelException as error:
+                raise HostError(f"{self.host}: sshd allows no session at all ({error}); raise its MaxSessions") from error
 
-    def _opened(self, client: paramiko.SSHClient) -> paramiko.Channel:
-        transport = client.get_transport()
-        if transport is None or not transport.is_active():
-            raise HostError(f"{self.host}: the connection was lost; is the host up?")
+    def _opened(self, login: _Login) -> paramiko.Channel:
         try:
-            return transport.open_session(timeout=CHANNEL_SECONDS)
+            channel = login.session()
         except paramiko.ChannelException:
             raise
         except (paramiko.SSHException, OSError, EOFError) as error:
-            raise HostError(f"{self.host}: the connection was lost: {error}; is the host up?") from error
+            raise LinkLost(f"{self.host}: the connection was lost: {error}; is the host up?") from error
+        login.watch((self.python, "-ISc", WATCHDOG))
+        return channel
+
+    def _check_open(self) -> None:
+        if self._closed.is_set():
+            raise HostError(f"{self.host}: the connection is closed")
+
+    def _forget_the_lost(self) -> None:
+        for login in [login for login in self._logins if not login.lives]:
+            self._logins.remove(login)
+            log_out(login.client)
+
+    def _beat(self) -> None:
+        """Tell the watchdogs on the host that we are here."""
+        while not self._closed.wait(watchdog.BEAT_SECONDS):
+            for login in tuple(self._logins):
+                login.beat()
+
+    def reach(self, cancelled: Cancelled | None = None) -> None:
+        """See Connection.reach."""
+        with self._lock:
+            self._check_open()
+            self._forget_the_lost()
+            if not self._logins:
+                self._logins.append(_Login(log_in(self._login, cancelled)))
+        super().reach(cancelled)
 
     def _engine_url(self) -> str | None:
         if self._tunnel is None:
@@ -82,11 +115,46 @@ class SshConnection(CommandConnection):
         super().close()
         if self._tunnel is not None:
             self._tunnel.close()
+        self._closed.set()
         with self._lock:
-            self._closed = True
-            for client in self._clients:
-                log_out(client)
-            self._clients.clear()
+            for login in self._logins:
+                log_out(login.client)
+            self._logins.clear()
+        self._beating.join()
+
+
+class _Login:
+    """One login and, once it has had a session, the watchdog that ends it on the host when the link is cut (watchdog.py)."""
+
+    def __init__(self, client: paramiko.SSHClient) -> None:
+        self.client = client
+        self._watch: paramiko.Channel | None = None
+        self._watched = False
+
+    @property
+    def lives(self) -> bool:
+        transport = self.client.get_transport()
+        return transport is not None and transport.is_active()
+
+    def session(self) -> paramiko.Channel:
+        transport = self.client.get_transport()
+        if transport is None:
+            raise EOFError("no transport")
+        return transport.open_session(timeout=CHANNEL_SECONDS)
+
+    def watch(self, argv: Sequence[str]) -> None:
+        """Start the watchdog, once, and where sshd has room for it: without it things go as well, as long as no link is cut."""
+        if self._watched:
+            return
+        self._watched = True
+        with suppress(paramiko.SSHException, OSError, EOFError):
+            self._watch = self.session()
+            self._watch.exec_command(shlex.join(argv))
+
+    def beat(self) -> None:
+        if self._watch is not None:
+            with suppress(OSError, EOFError):
+                self._watch.sendall(b".")
 
 
 class _SshWire:

@@ -6,6 +6,7 @@ import getpass
 import logging
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,17 +15,22 @@ from pathlib import Path
 from typing import Any
 
 import paramiko
+from loguru import logger
 
 from tools.errors import ConfigError, HostError
-from utils.connection.base import Cancelled
+from utils.connection.base import PASSWORD, Cancelled
 from utils.connection.known_hosts import SYSTEM_FILE, check_key, host_name, known_keys
 from utils.connection.ssh_proxy import open_proxy, proxy_command
 from utils.plan import HostTarget
 
 CONNECT_SECONDS, AUTH_SECONDS, CHANNEL_SECONDS, LOG_OUT_SECONDS = 10.0, 20.0, 20.0, 5.0
-KEEPALIVE_SECONDS = 3
-LOST_AFTER_MILLISECONDS = 10_000
-PASSWORD = "ACCELMARK_SSH_PASSWORD"  # noqa: S105 - the variable's name
+KEEPALIVE_SECONDS = 2
+LOST_AFTER_MILLISECONDS = 6_000
+"""Something is sent every KEEPALIVE_SECONDS, so a cut is noticed in 8 s, and in 10 on a slow machine."""
+
+LOGIN_PAUSES = (0.5, 1.0, 2.0)
+"""Seconds between the attempts at another login: sshd turns some away when many come at a time (MaxStartups)."""
+
 DEFAULT_KEYS = ("id_rsa", "id_ecdsa", "id_ed25519")
 
 logging.getLogger("paramiko").addHandler(
@@ -76,6 +82,17 @@ def log_in(login: Login, cancelled: Cancelled | None = None) -> paramiko.SSHClie
         log_out(client)
         raise
     return client
+
+
+def log_in_again(login: Login) -> paramiko.SSHClient:
+    """One more login to a host that has let us in before; a refusal may be a passing one. Raises HostError after the last try."""
+    for pause in LOGIN_PAUSES:
+        try:
+            return log_in(login)
+        except HostError as error:
+            logger.warning("{}: another login was refused, tried again in {:g} s: {}", login.target, pause, error)
+            time.sleep(pause)
+    return log_in(login)
 
 
 def log_out(client: paramiko.SSHClient) -> None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 import paramiko
 
 from tools.errors import HostError
+from utils.connection.base import without_password
 
 
 def proxy_command(options: paramiko.SSHConfigDict, host: str, port: int) -> tuple[str, ...]:
@@ -50,7 +51,9 @@ def open_proxy(host: str, command: Sequence[str]) -> socket.socket:
     with theirs:
         try:
             end = theirs.fileno()
-            stream.command = subprocess.Popen(command, stdin=end, stdout=end, stderr=subprocess.DEVNULL, start_new_session=True)
+            stream.command = subprocess.Popen(
+                command, stdin=end, stdout=end, stderr=subprocess.DEVNULL, start_new_session=True, env=without_password()
+            )
         except OSError as error:
             raise HostError(f"{host}: the ProxyCommand {command[0]} cannot be started: {error.strerror}") from error
     return stream

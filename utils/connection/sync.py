@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,13 @@ def _files(checkout: Path, path: Path) -> Iterator[str]:
 
 
 def _digest(path: Path) -> str:
+    state = path.stat()
+    return _digest_of(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=4096)
+def _digest_of(path: Path, _changed: int, _size: int) -> str:
+    """Read once for all hosts of a run."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

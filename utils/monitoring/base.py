@@ -124,17 +124,26 @@ class Log:
     quantity it is a third as long as by device, and ten hours of eight devices are read in seconds.
     """
 
-    def __init__(self, path: Path, monitor_name: str, interval: float, clock: Callable[[], float] = time.time) -> None:
-        self._path, self._clock = path, clock
-        self._file = path.open("ab", buffering=0)
+    def __init__(
+        self,
+        path: Path,
+        monitor_name: str,
+        interval: float,
+        clock: Callable[[], float] = time.time,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._path, self._clock, self._wanted = path, clock, wanted
+        # a guest may have left something else there
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        self._file = os.fdopen(os.open(str(path), flags, 0o644), "ab", buffering=0)
         self._torn = path.stat().st_size > 0
         self._errors: Dict[str, float] = {}
         self.failing = False
         self._write({"accelmark_monitor": FORMAT, "monitor": monitor_name, "interval": interval, "started": clock()})
 
     def alive(self) -> bool:
-        """Tell whether the file still has its name: a log that was removed needs no monitor."""
-        return self._path.exists()
+        """Tell whether the file still has its name: a log that was removed needs no monitor, nor one that nobody could stop."""
+        return self._path.exists() and self._wanted()
 
     def take(self, read: Read) -> None:
         """Take one reading and log it, or why there is none."""
@@ -195,7 +204,8 @@ def _start(source: Monitor, folder: Path, pid_file: Path, interval: float) -> in
     folder.mkdir(parents=True, exist_ok=True)
 
     def prepare() -> Callable[[], int]:
-        log = Log(folder / f"{source.name}_monitor.log", source.name, interval)
+        path = folder / f"{source.name}_monitor.log"
+        log = Log(path, source.name, interval, wanted=lambda: daemon.live(pid_file) == os.getpid())
         return lambda: _watch_to_the_end(source, log, interval)
 
     pid = daemon.launch(pid_file, prepare)

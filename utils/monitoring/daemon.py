@@ -11,6 +11,8 @@ from typing import Callable, List, NoReturn, Optional
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 KILL_TIMEOUT = 1.0
+NAME = "accelmark-mon"
+"""How the kernel calls a daemon's process (15 letters at most, proc(5)), so that no pid file can make another one pass for it."""
 
 
 def launch(pid_file: Path, prepare: Callable[[], Callable[[], int]]) -> int:
@@ -39,12 +41,17 @@ def stop_requested(seconds: float) -> bool:
 
 
 def live(pid_file: Path) -> Optional[int]:
-    """Return the daemon's pid; None where it ended, also when another process has got its number by now."""
+    """Return the daemon's pid; None where it ended, also when another process has got its number by now.
+
+    A guest can write where the pid file lies: it must not be able to have any other process ended, nor to let us wait.
+    """
     try:
-        pid, began = pid_file.read_text(encoding="ascii").split()
+        descriptor = os.open(str(pid_file), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as stream:
+            pid, began = stream.read(100).decode("ascii").split()
     except (OSError, ValueError):
         return None
-    return int(pid) if pid.isdigit() and _began(int(pid)) == began else None
+    return int(pid) if pid.isdigit() and _began(int(pid)) == began and _is_daemon(int(pid)) else None
 
 
 def stop(pid_file: Path, seconds: float) -> None:
@@ -54,7 +61,7 @@ def stop(pid_file: Path, seconds: float) -> None:
         if pid is not None:
             os.kill(pid, number)
             _wait_for_end(pid_file, patience)
-    if pid_file.exists():
+    if os.path.lexists(str(pid_file)):
         pid_file.unlink()
 
 
@@ -82,6 +89,7 @@ def _daemon(pid_file: Path, prepare: Callable[[], Callable[[], int]], answer: in
     try:
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         run = prepare()
+        Path("/proc/self/comm").write_text(NAME, encoding="ascii")
         _remember(pid_file)
         os.write(answer, str(os.getpid()).encode())
         os.close(answer)
@@ -118,6 +126,13 @@ def _began(pid: int) -> Optional[str]:
         return None
     fields = text.rpartition(")")[2].split()
     return None if fields[0] in ("Z", "X") else fields[19]
+
+
+def _is_daemon(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip() == NAME
+    except OSError:
+        return False
 
 
 def _wait_for_end(pid_file: Path, seconds: float) -> None:

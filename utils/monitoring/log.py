@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from tools.errors import ConfigError
+from utils.guest_files import MOST_LOG_BYTES, Refused, open_plain
 from utils.monitoring.chips import Chip, find_chip
 from utils.monitoring.model import MonitorSummary
 from utils.monitoring.reader import Reader, decoded
 
 GIB = 2**30
+LONGEST_LINE = 2**20
 
 
 class ForeignLog(ValueError):
@@ -39,22 +41,23 @@ def summarise(
         return _foreign(vendor_folder, vendor, path)
     except ConfigError as error:
         return replace(summary, errors=(*summary.errors, str(error)))
-    except OSError as error:
-        return MonitorSummary(vendor, 0, errors=(f"{path.name}: {error.strerror or error}",))
+    except (OSError, Refused) as error:
+        return MonitorSummary(vendor, 0, errors=(f"{path.name}: {getattr(error, 'strerror', None) or error}",))
 
 
 def read_log(path: Path, start: float | None = None, stop: float | None = None) -> MonitorSummary:
     """Read one of Accelmark's monitor logs. Statistics and energy are those of the window from `start` to `stop` (seconds since
     the epoch); the series are of the whole log.
 
-    Lines that cannot be read are counted in `errors`. Raises ForeignLog when it is another format, OSError.
+    Lines that cannot be read are counted in `errors`. Raises ForeignLog when it is another format, Refused when it is no plain
+    file or too long (the guest may write where it lies), OSError.
     """
-    with path.open(encoding="utf-8", errors="replace") as stream:
-        header = decoded(stream.readline())
+    with open_plain(path, MOST_LOG_BYTES) as raw, io.TextIOWrapper(raw, encoding="utf-8", errors="replace") as stream:
+        header = decoded(stream.readline(LONGEST_LINE))
         if "accelmark_monitor" not in header:
             raise ForeignLog(f"{path.name} is not a log of Accelmark's monitors")
         reader = Reader(header, -math.inf if start is None else start, math.inf if stop is None else stop)
-        for line in stream:
+        while line := stream.readline(LONGEST_LINE):
             reader.take(line)
     summary = reader.summary()
     return summary if start is None or stop is None else replace(summary, window=(start, stop))

@@ -149,7 +149,7 @@ def decoded(line: str) -> dict[str, Any]:
     """Return a line's JSON object; an empty one where it is something else."""
     try:
         record = _DECODER.decode(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
 

@@ -82,7 +82,13 @@ def extremes(times: array[float], values: array[float], bucket: int) -> tuple[ar
     kept: list[int] = []
     for begin in range(0, len(values), bucket):
         part = values[begin : begin + bucket]
-        kept.extend(sorted({begin + part.index(min(part)), begin + part.index(max(part))}))
+        low, high = min(part), max(part)
+        first = begin + part.index(low)
+        if low == high:
+            kept.append(first)
+            continue
+        second = begin + part.index(high)
+        kept += (first, second) if first < second else (second, first)
     return array("d", [times[index] for index in kept]), array("d", [values[index] for index in kept])
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
+from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,8 +18,10 @@ from tools.contract import FAILED, OK, TAINTED, Reason, Result, StepResult, writ
 from tools.contract import to_json as to_strict_json
 from tools.errors import CaseCrash, ConfigError, HostError, Interrupted, NoCaseError
 from utils.monitoring.model import MonitorSummary, Series
+from utils.monitoring.series import POINTS, extremes
 from utils.plan import CasePlan, HostTarget, RunPlan
 from utils.report.doubts import judged
+from utils.report.hosts import over_hosts
 from utils.report.html import html
 from utils.report.markdown import markdown
 from utils.report.metrics import metrics
@@ -25,6 +30,8 @@ from utils.report.schema import CaseReport, MonitorReport, ReasonReport, Report,
 from utils.report.versions import host_versions
 
 REPORT_FILE = "report.json"
+WHOLE_SERIES, FEWEST_POINTS = 16, 60
+"""The monitors of so many results keep all points of their series; of more, each keeps fewer, but at least so many."""
 
 T = TypeVar("T")
 
@@ -71,12 +78,22 @@ def failed_case(
     return _merged(plan, case, host, _as_asked(result, case.config), vendor_monitor, system_monitor, notes)
 
 
-def build_report(plan: RunPlan, cases: Sequence[CaseReport], started: float, seconds: float, *, strict: bool = False) -> Report:
-    """Return the report of a run that began at `started` (s since the epoch) and took `seconds`; `strict` as in exit_code."""
+def build_report(
+    plan: RunPlan,
+    cases: Sequence[CaseReport],
+    started: float,
+    seconds: float,
+    *,
+    strict: bool = False,
+    resumed: Sequence[float] = (),
+) -> Report:
+    """Return the report of a run that began at `started` (s since the epoch) and took `seconds`; `strict` as in exit_code.
+    `resumed` is when it went on after it had been broken off."""
     run = RunReport(
         id=plan.run_id,
         started=started,
         seconds=seconds,
+        resumed=list(resumed),
         config_file=str(plan.config_file),
         runtime=plan.runtime,
         vendor=plan.vendor,
@@ -87,7 +104,7 @@ def build_report(plan: RunPlan, cases: Sequence[CaseReport], started: float, sec
         summary=dict(Counter(case.status for case in cases)),
         exit_code=_exit_code(cases, strict),
     )
-    return Report(run=run, cases=list(cases))
+    return Report(run=run, cases=list(cases), over_hosts=over_hosts(cases))
 
 
 def exit_code(report: Report, strict: bool = False) -> int:
@@ -115,13 +132,19 @@ def checked(result: Result) -> Result:
     Raises CaseCrash, naming the first value that cannot be.
     """
     try:
-        valid = TypeAdapter(Result).validate_json(to_strict_json(result))
+        valid = _results().validate_json(to_strict_json(result))
         TypeAdapter(dict[str, Status]).validate_python(_statuses(valid))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise CaseCrash(f"the guest's result.json is not as the contract says: {where}: {first['msg']}") from error
     return valid
+
+
+@cache
+def _results() -> TypeAdapter[Result]:
+    """Made once: that takes longer than many results take."""
+    return TypeAdapter(Result)
 
 
 def _statuses(result: Result) -> dict[str, str]:
@@ -143,7 +166,7 @@ def _merged(
     numbers, made_here = metrics(measured, vendor_monitor, system_monitor)
     status, reasons = judged(measured, vendor_monitor, system_monitor)
     monitors = [one for one in (vendor_monitor, system_monitor) if one is not None]
-    return CaseReport(
+    merged = CaseReport(
         host=host.host,
         rank=host.rank,
         case=case.case,
@@ -164,8 +187,9 @@ def _merged(
         engine=dict(measured.engine),
         environment=dict(measured.environment),
         artifacts=dict(measured.artifacts),
-        monitors=[_monitor(one) for one in monitors],
+        monitors=[_monitor(one, _points(len(plan.hosts) * len(plan.cases))) for one in monitors],
     )
+    return CaseReport.model_validate(plan.mask.everywhere(merged.model_dump()))
 
 
 def _exit_code(cases: Sequence[CaseReport], strict: bool) -> int:
@@ -205,9 +229,21 @@ def _asked(config: Mapping[str, Any], key: str, kind: type[T]) -> T | None:
     return value if isinstance(value, kind) else None
 
 
-def _monitor(summary: MonitorSummary) -> MonitorReport:
-    thinned = [_rounded(series) for series in summary.series]
+def _points(results: int) -> int:
+    """So many points a series may have, that the report of many hosts stays one that can be read."""
+    return max(FEWEST_POINTS, min(POINTS, POINTS * WHOLE_SERIES // max(results, 1)))
+
+
+def _monitor(summary: MonitorSummary, points: int) -> MonitorReport:
+    thinned = [_rounded(_thinned(series, points)) for series in summary.series]
     return MonitorReport.model_validate(dataclasses.replace(summary, series=thinned))
+
+
+def _thinned(series: Series, points: int) -> Series:
+    """No extreme is lost; all readings are in the case's folder."""
+    bucket = math.ceil(2 * len(series.times) / points)
+    times, values = extremes(array("d", series.times), array("d", series.values), bucket)
+    return dataclasses.replace(series, times=times.tolist(), values=values.tolist())
 
 
 def _rounded(series: Series) -> Series:

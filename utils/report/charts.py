@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tools.contract import LATENCIES_FILE
+from utils.guest_files import open_plain
 from utils.report.schema import CaseReport, SeriesReport, StepReport
 
 Figure = dict[str, Any]
@@ -38,10 +39,12 @@ def latencies(folder: Path) -> dict[str, Nanoseconds]:
     """Return a case's raw latencies (ns, in order) by phase; what is missing, or not such a file, is left out."""
     path = folder / LATENCIES_FILE
     try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > MOST_BYTES:
-                return {}
-        with np.load(path, allow_pickle=False) as arrays:
+        with open_plain(path, MOST_BYTES) as stream:
+            with zipfile.ZipFile(stream) as archive:
+                if sum(entry.file_size for entry in archive.infolist()) > MOST_BYTES:
+                    return {}
+            stream.seek(0)
+            arrays = np.load(stream, allow_pickle=False)
             found = {phase: arrays[f"{phase}_ns"] for phase in ("inference", "validation") if f"{phase}_ns" in arrays}
         return {phase: array.astype(np.float64) for phase, array in found.items() if array.ndim == 1 and array.size}
     except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile):

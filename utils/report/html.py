@@ -14,6 +14,8 @@ from plotly.offline import get_plotlyjs
 from utils.report import words
 from utils.report.charts import Figure, latencies, latency_charts, monitor_charts
 from utils.report.curves import section_charts
+from utils.report.hosts import groups, shown
+from utils.report.html_hosts import hosts_card
 from utils.report.insight_tables import NOT_PASSED, PASSED
 from utils.report.rows import PERCENTILES, Row, flat, footnotes, is_mfu_measured, marker, row, status_cell
 from utils.report.schema import CaseReport, LatencyReport, Report
@@ -89,7 +91,9 @@ class Card:
 def html(report: Report, folder: Path) -> str:
     """Return report.html of the run in `folder`, which holds the cases' latencies. What a guest wrote is escaped."""
     notes = footnotes(report)
-    cards = [_card(place, case, notes, folder) for place, case in enumerate(report.cases)]
+    cards = [_card(place, case, notes, folder) for place, case in enumerate(shown(report))]
+    anchors = {(card.case.case, card.case.framework, card.case.host): card.anchor for card in cards}
+    several = [hosts_card(group, anchors, notes) for group in groups(report)] if len(report.run.hosts) > 1 else []
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -101,6 +105,7 @@ def html(report: Report, folder: Path) -> str:
         report=report,
         run=report.run,
         cards=cards,
+        over_hosts=several,
         footnotes=[f"{marker(place)} {note}" for place, note in enumerate(notes)],
         settings=_settings(report.run.host_config),
         words=words,

@@ -1,8 +1,9 @@
-"""Finds finished runs on disk, reads them back, and points `latest` at the newest."""
+"""Finds runs on disk, reads finished ones back, and points `latest` at the newest."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -12,6 +13,7 @@ from utils.report.build import REPORT_FILE
 from utils.report.schema import Report
 
 LATEST = "latest"
+PLAN_FILE = "plan.json"
 SHOWN = 5
 """So many runs an error message names."""
 
@@ -29,13 +31,16 @@ def load(folder: Path) -> Report:
         raise ConfigError(f"{path}: not a report.json that this version knows: {where}: {first['msg']}") from error
 
 
-def find_run(results: Path, name: str | None = None) -> Path:
+def find_run(results: Path, name: str | None = None, among: Callable[[Path], list[Path]] | None = None) -> Path:
     """Return the folder of a run: the newest without a name; else the one so called, or whose name begins so (with or without
-    `run`), or the folder itself. Raises ConfigError, naming the newest runs, where there is none or more than one."""
-    runs = finished_runs(results)
+    `run`), or the folder itself. `among` is where to look, all_runs unless something is said.
+
+    Raises ConfigError, naming the newest runs, where there is none or more than one.
+    """
+    runs = (among or all_runs)(results)
     if name is None or name == LATEST:
         if not runs:
-            raise ConfigError(f"{results}: no finished run yet; `run.py` makes one")
+            raise ConfigError(f"{results}: no run yet; `run.py` makes one")
         return runs[0]
     if (Path(name) / REPORT_FILE).is_file():
         return Path(name)
@@ -45,12 +50,26 @@ def find_run(results: Path, name: str | None = None) -> Path:
         return matching[0]
     if matching:
         raise ConfigError(f"{results}: '{name}' is the beginning of several runs: {_names(matching)}")
-    raise ConfigError(f"{results}: no finished run '{name}'; the newest are: {_names(runs) or 'none'}")
+    raise ConfigError(f"{results}: no run '{name}'; the newest are: {_names(runs) or 'none'}")
 
 
 def finished_runs(results: Path) -> list[Path]:
     """Return the folders that have a report.json, the newest (by name, which is their time) first."""
-    folders = (path.parent for path in results.glob(f"*/{REPORT_FILE}") if not path.parent.is_symlink())
+    return _having(results, REPORT_FILE)
+
+
+def resumable_runs(results: Path) -> list[Path]:
+    """Return the folders that have a plan.json, finished or not, the newest first."""
+    return _having(results, PLAN_FILE)
+
+
+def all_runs(results: Path) -> list[Path]:
+    """Return the folders that have one of the two, the newest first."""
+    return _having(results, REPORT_FILE, PLAN_FILE)
+
+
+def _having(results: Path, *names: str) -> list[Path]:
+    folders = {path.parent for name in names for path in results.glob(f"*/{name}") if not path.parent.is_symlink()}
     return sorted(folders, key=lambda folder: folder.name, reverse=True)
 
 

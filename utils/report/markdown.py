@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from utils.report.hosts import Group, groups, shown
+from utils.report.hosts_tables import hosts_table, spread_table
 from utils.report.rows import flat, footnotes, marker, row
 from utils.report.schema import CaseReport, Report
 from utils.report.table import Table
@@ -23,7 +25,8 @@ def markdown(report: Report) -> str:
     """Return report.md. Whatever a guest wrote is escaped."""
     notes = footnotes(report)
     parts = [_head(report), _table(report, notes), *(f"{marker(place)} {note}" for place, note in enumerate(notes))]
-    parts += [_case(case) for case in report.cases]
+    parts += [_over_hosts(group) for group in groups(report) if len(group.cases) > 1]
+    parts += [_case(case) for case in shown(report)]
     parts.append(_conditions(report))
     return "\n\n".join(parts) + "\n"
 
@@ -45,9 +48,18 @@ def _table(report: Report, notes: Sequence[str]) -> str:
     heads = ("host", *HEADS) if several else HEADS
     texts = TEXT_HEADS + several
     lines = [heads, ["---" if place < texts else "--:" for place in range(len(heads))]]
-    lines += [([escape(case.host)] if several else []) + _cells(case, notes) for case in report.cases]
+    lines += [([escape(case.host)] if several else []) + _cells(case, notes) for case in shown(report)]
     note = "`core` and `whole` in items per second: the calls alone, and with data loading and evaluation. ±: at 99 %."
     return _grid(lines) + f"\n\n{note}"
+
+
+def _over_hosts(group: Group) -> str:
+    """A case's spread between its hosts, under the remarks on who is off, not measured or not shown."""
+    first = group.cases[0]
+    remarks = "\n".join(f"- {escape(note)}" for note in hosts_table(group).notes)
+    title = f"## {escape(first.case)} ({escape(first.framework)}) over {len(group.cases):,} hosts"
+    table = spread_table(group)
+    return "\n\n".join([part for part in (title, remarks, _section(table) if table.rows else "") if part])
 
 
 def _grid(lines: Iterable[Sequence[str]]) -> str:
@@ -100,6 +112,7 @@ def _conditions(report: Report) -> str:
     chips = {f"{case.host}: {one.chip}": None for case in report.cases for one in case.monitors if one.chip}
     lines = ["## Conditions", "", *(f"- {escape(chip)}" for chip in chips)]
     lines += [f"- configuration: {escape(run.config_file)}"]
+    lines += [f"- resumed {', '.join(map(moment, run.resumed))}, after it had ended early"] if run.resumed else []
     lines += [f"- overridden on the command line: {escape(', '.join(run.overrides))}"] if run.overrides else []
     return "\n".join(lines + _listed("versions", flat(run.versions)))
 

@@ -1,6 +1,7 @@
 """report.json as pydantic models: a run and its cases. None means "not measured", never zero.
 
-The figures of a case are in schema_figures.py, what else it may have in schema_sections.py; other modules take all from here.
+The figures of a case are in schema_figures.py, what else it may have in schema_sections.py, a case over its hosts in
+schema_hosts.py; other modules take all from here.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from utils.report.schema_figures import (
     Status,
     WarmUpReport,
 )
+from utils.report.schema_hosts import HostSpreadReport, HostsReport
 from utils.report.schema_sections import (
     CheckReport,
     DifferenceReport,
@@ -43,6 +45,8 @@ __all__ = [
     "CheckReport",
     "CostReport",
     "DifferenceReport",
+    "HostSpreadReport",
+    "HostsReport",
     "IntervalReport",
     "LatencyPair",
     "LatencyReport",
@@ -171,7 +175,10 @@ class RunReport(Model):
 
     id: str
     started: float = Field(description="Seconds since the Unix epoch")
-    seconds: float = Field(description="Duration in seconds")
+    seconds: float = Field(description="Duration in seconds; of a resumed run, of all its starts together")
+    resumed: list[float] = Field(
+        default=[], description="When run.py went on with this run after it had ended early, seconds since the Unix epoch"
+    )
     config_file: str
     runtime: str
     vendor: str
@@ -193,6 +200,7 @@ class Report(Model):
     schema_version: Annotated[Literal[2], BeforeValidator(_current)] = Field(default=2, alias="schema")
     run: RunReport
     cases: list[CaseReport]
+    over_hosts: list[HostsReport] = Field(default=[], description="Of each case that ran on more than one host")
 
 
 def json_schema() -> str:

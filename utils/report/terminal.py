@@ -12,22 +12,29 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from utils.report.hosts import shown as shown_cases
+from utils.report.hosts_tables import PERCENTILES as HOST_PERCENTILES
 from utils.report.rows import PERCENTILES, PhaseRow, footnotes, marker, row
 from utils.report.schema import CaseReport, Report
+from utils.report.terminal_hosts import print_over_hosts
 from utils.report.terminal_tables import STYLES, print_tables
-from utils.report.words import MARKS, advice, clean, conditions, duration, engine, verdict, worst
+from utils.report.words import MARKS, advice, clean, conditions, duration, engine, moment, verdict, worst
 
 
 def print_report(report: Report, console: Console | None = None, folder: Path | None = None) -> None:
     """Print a run. `folder` is the run's; without it, nothing is said of where the files are."""
     console = console or Console(highlight=False)
-    figures, notes = _figures(console, report)
     console.print()
     console.print(_title(report))
-    console.print(figures)
+    if len(report.run.hosts) > 1:
+        notes = footnotes(report, HOST_PERCENTILES)
+        print_over_hosts(console, report, notes)
+    else:
+        figures, notes = _figures(console, report)
+        console.print(figures)
     for place, note in enumerate(notes):
         console.print(Padding(Text(f"{marker(place)} {note}", style="dim"), (0, 1), expand=False))
-    for case in report.cases:
+    for case in shown_cases(report):
         _print_case(console, report, case, folder)
     if folder is not None:
         _print_files(console, report, folder)
@@ -37,6 +44,8 @@ def _title(report: Report) -> Text:
     run = report.run
     title = Text.assemble(" ", ("Accelmark ", "bold"), run.id, "  ", (verdict(report), STYLES[worst(report)]))
     title.append(f"\n {clean(run.vendor)}, {run.runtime}, {clean(run.config_file)}, {duration(run.seconds)}", style="dim")
+    if run.resumed:
+        title.append(f"\n begun {moment(run.started)}, resumed {', '.join(map(moment, run.resumed))}", style="yellow")
     if run.overrides:
         title.append(f"\n overridden: {clean('  '.join(run.overrides))}", style="yellow")
     return title
@@ -64,19 +73,16 @@ def _table(report: Report, notes: Sequence[str], own_status: bool, shown: Sequen
     heads = ["core\nitems/s", "\n±%", "whole\nitems/s", "speed\n-up", "accu-\nracy", *(f"{name}\nms" for name in shown)]
     for head in [*heads, "\nMFU"] if mfu else heads:
         table.add_column(head, justify="right", no_wrap=True)
-    several = len(report.run.hosts) > 1
     for place, case in enumerate(report.cases):
         if place:
             table.add_row()
-        table.add_row(*_name(case, several, own_status), *_numbers(case, notes, shown)[: len(table.columns) - 1 - own_status])
+        table.add_row(*_name(case, own_status), *_numbers(case, notes, shown)[: len(table.columns) - 1 - own_status])
     return table
 
 
-def _name(case: CaseReport, several_hosts: bool, own_status: bool) -> list[Text]:
+def _name(case: CaseReport, own_status: bool) -> list[Text]:
     status = Text(f"{MARKS[case.status]} {case.status}", style=STYLES[case.status])
     lines = [Text(clean(case.case), style="bold"), Text(clean(engine(case))), Text(clean(conditions(case)), style="dim")]
-    if several_hosts:
-        lines.append(Text(f"on {clean(case.host)}", style="dim"))
     if own_status:
         return [Text("\n").join(lines), status]
     return [Text("\n").join([lines[0], status, *lines[1:]])]

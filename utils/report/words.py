@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-import re
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
 from utils.report.schema import CaseReport, IntervalReport, ReasonReport, Report
+from utils.runtime.masking import clean as clean  # noqa: PLC0414 - whoever words a report takes it from here
 
 NOTHING = "—"
+MOST_NAMED = 5
+"""So many hosts are named in a sentence."""
 STATUSES = ("OK", "TAINTED", "INVALID", "FAILED")
 MARKS = {"OK": "✓", "TAINTED": "!", "INVALID": "✗", "FAILED": "✗"}
 
@@ -123,11 +126,6 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, tz=timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def clean(text: object) -> str:
-    """Return text from a guest without control characters: an escape sequence must not reach a terminal."""
-    return re.sub(r"[^\S \n]|[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", " ", str(text)).strip()
-
-
 def link(case: CaseReport, path: str) -> str:
     """Return a page's link to a file below a case's folder; an empty one where `path`, which is a guest's, leads elsewhere."""
     parts = PurePosixPath(path).parts
@@ -145,15 +143,23 @@ def conditions(case: CaseReport) -> str:
     return f"{case.precision or NOTHING}, batch {batch}"
 
 
+def named(names: Sequence[str]) -> str:
+    """Return the first few names, and how many more there are."""
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+
+
 def verdict(report: Report) -> str:
-    """Return the run in a few words: `2 of 3 cases OK, 1 FAILED`."""
-    total, summary = len(report.cases), report.run.summary
+    """Return the run in a few words: `2 of 3 cases OK, 1 FAILED`; over hosts, each of them counts."""
+    total, summary, hosts = len(report.cases), report.run.summary, len(report.run.hosts)
     others = [f"{summary[status]} {status}" for status in STATUSES[1:] if summary.get(status)]
     if not total:
         return "no case was run"
+    over = f" on {hosts:,} hosts" if hosts > 1 else ""
     if not others:
-        return "all cases OK" if total > 1 else "1 case, OK"
-    return ", ".join([f"{summary.get('OK', 0)} of {total} case{'' if total == 1 else 's'} OK", *others])
+        return f"all cases OK{over}" if total > 1 else f"1 case, OK{over}"
+    what = "result" if hosts > 1 else "case"
+    return ", ".join([f"{summary.get('OK', 0)} of {total} {what}{'' if total == 1 else 's'} OK{over}", *others])
 
 
 def worst(report: Report) -> str:

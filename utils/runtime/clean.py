@@ -10,7 +10,7 @@ from docker.errors import APIError, NotFound
 
 from utils.connection.base import Connection
 from utils.runtime.engine import engine_errors, explanation
-from utils.runtime.labels import CASE, CONTAINER, IMAGE, KIND, RUN, VENDOR, owner_lives
+from utils.runtime.labels import CASE, CONTAINER, IMAGE, KIND, RANK, RUN, VENDOR, owner_lives
 
 
 def clean(connection: Connection, images: bool, run_id: str | None = None, vendor: str | None = None) -> list[str]:
@@ -37,6 +37,14 @@ def reap(connection: Connection, except_run: str) -> list[str]:
         api = connection.docker().api
         left = [found for found in _containers(api, None) if found["Labels"].get(RUN) != except_run]
         return [_remove_container(api, found) for found in left if not owner_lives(found["Labels"])]
+
+
+def remove_case(connection: Connection, run_id: str, case_name: str, rank: int) -> list[str]:
+    """Remove the containers of one case of one run, and return them in words. Raises HostError when the engine is away."""
+    with engine_errors(connection.host):
+        api = connection.docker().api
+        wanted = {CASE: case_name, RANK: str(rank)}
+        return [_remove_container(api, found) for found in _containers(api, run_id) if wanted.items() <= found["Labels"].items()]
 
 
 def _containers(api: APIClient, run_id: str | None) -> list[dict[str, Any]]:

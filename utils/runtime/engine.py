@@ -15,18 +15,26 @@ from docker.types import CancellableStream
 from requests.exceptions import RequestException
 
 from tools.errors import HostError
+from utils.connection.base import EngineLost
+from utils.connection.output import LONGEST_LINE
 from utils.runtime.masking import masked
 
 
 @contextmanager
 def engine_errors(host: str) -> Iterator[None]:
-    """Turn what the Docker SDK raises into HostError. An APIError that has a meaning of its own is caught before it gets here."""
+    """Turn what the Docker SDK raises into HostError, EngineLost where no answer came.
+
+    An APIError that has a meaning of its own is caught before it gets here.
+    """
     try:
         yield
     except APIError as error:
         raise HostError(f"{host}: the Docker engine refused: {explanation(error)}") from error
     except (RequestException, urllib3.exceptions.HTTPError, DockerException) as error:
-        raise HostError(f"{host}: the Docker engine does not answer: {masked(str(error))}") from error
+        said = masked(str(error))
+        raise EngineLost(
+            f"{host}: the Docker engine does not answer: {said}; is it running, or does it hang (systemctl restart docker)?"
+        ) from error
 
 
 def explanation(error: APIError) -> str:
@@ -35,11 +43,15 @@ def explanation(error: APIError) -> str:
 
 
 def lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Cut a stream into lines as they are completed; of a line rewritten by carriage returns only the last state counts."""
+    """Cut a stream into lines as they are completed; of a line rewritten by carriage returns only the last state counts, and a
+    line that has no end is handed over in parts."""
     pending = b""
     for chunk in chunks:
         *complete, pending = (pending + chunk).split(b"\n")
         yield from map(_line, complete)
+        if len(pending) > LONGEST_LINE:
+            yield _line(pending)
+            pending = b""
     if pending:
         yield _line(pending)
 

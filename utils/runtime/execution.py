@@ -1,21 +1,30 @@
-"""One command in a running container: its output as lines, its deadline, its cancellation and how it ended."""
+"""One command in a running container: its output as lines, its deadline, its cancellation and how it ended.
+
+The command is kept there (keeper.py) and followed on the host (follower.py), so it outlives the loss of the link, of the engine
+and of this program; the engine is only needed to start it, and to tell why it ended.
+"""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+import json
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic, sleep
 
 from docker import APIClient
 from docker.errors import APIError
-from docker.types import CancellableStream
 from loguru import logger
-from requests.exceptions import RequestException
 
-from tools.errors import AccelmarkError, CaseCrash, CaseTimeout, OutOfMemory
+from tools.errors import AccelmarkError, CaseCrash, CaseTimeout, HostError, OutOfMemory
+from utils.connection.base import Connection, LinkLost
+from utils.connection.patience import Patience
+from utils.runtime import follower, keeper
 from utils.runtime.base import Cancel, OnLine
-from utils.runtime.engine import explanation, lines_of
+from utils.runtime.engine import engine_errors, explanation
 from utils.runtime.limits import ended_by_memory, memory_limit
+from utils.runtime.watch import EngineWatch
 
 KILLED = 137
 """128 + SIGKILL, the status of what was ended from outside."""
@@ -23,84 +32,136 @@ KILLED = 137
 NOTICE_SECONDS = 2.0
 """A container's commands die before the engine says that the container has; so long may lie between."""
 
+LOST_DEADLINE_SECONDS = 60.0
+"""A command that nobody follows any more is ended so long after its deadline."""
 
+KEEPER, FOLLOWER = (Path(str(module.__file__)).read_text(encoding="utf-8") for module in (keeper, follower))
+GUEST = "run_inference.py"
+
+
+@dataclass
 class Execution:
-    """Runs one command. To end it early the whole container is killed: nothing of the command outlives that."""
+    """Runs commands in one container. To end one early the whole container is killed: nothing of the command outlives that.
 
-    def __init__(self, api: APIClient, container: str, title: str):
-        self._api, self._container, self._title = api, container, title
-        self._ended_by: str | None = None
-        self._stream: CancellableStream[bytes] | None = None
+    `folder` is the container's log folder, at the same path on the host; `watch` tells whether the engine was lost meanwhile.
+    """
 
-    def run(self, argv: Sequence[str], folder: str, timeout: float, on_line: OnLine, cancelled: Cancel | None) -> int:
-        """Return the exit status, KILLED after a cancel. Raises CaseTimeout, OutOfMemory, CaseCrash (see Place.run), and the
-        SDK's own errors when the engine is away."""
-        deadline = threading.Timer(timeout, self._end, ["timeout"])
-        deadline.daemon = True
-        deadline.start()
-        if cancelled is not None:
-            cancelled(lambda: self._end("cancel"))
-        try:
-            status = self._output_and_status(argv, folder, on_line)
-        except APIError as error:
-            if self._ended_by is None:
+    connection: Connection
+    patience: Patience
+    watch: EngineWatch
+    container: str
+    folder: str
+    title: str
+    _ended: list[str] = field(default_factory=list)
+
+    def run(self, argv: Sequence[str], cwd: str, timeout: float, on_line: OnLine, cancelled: Cancel | None) -> int:
+        """Return the exit status, KILLED after a cancel. Raises CaseTimeout, OutOfMemory, CaseCrash, HostError; see Place.run."""
+        token = uuid.uuid4().hex
+        asked = {"argv": list(argv), "folder": self.folder, "token": token, "guest": GUEST in argv}
+        request = json.dumps({**asked, "timeout": timeout + LOST_DEADLINE_SECONDS})
+        self.patience.again(f"start of '{' '.join(argv[:2])[:60]}'", lambda: self._launch(request, cwd))
+        return self.wait(token, timeout, on_line, cancelled, " ".join(argv[:2]))
+
+    def wait(self, token: str, timeout: float, on_line: OnLine, cancelled: Cancel | None, what: str = GUEST) -> int:
+        """Follow a command that runs, from its first line; see `run`."""
+        deadline = monotonic() + timeout
+        following = _Following(self.connection, self.folder, token, on_line)
+        while following.status is None:
+            try:
+                following.follow(max(deadline - monotonic(), 0.001), self._ending(cancelled))
+            except CaseTimeout as error:
+                self._kill()
+                raise CaseTimeout(f"{self.title}: '{what}' ran past {timeout:g} s and was ended") from error
+            except LinkLost as error:
+                if not self._ended:
+                    self.patience.wait_for_host(error)
+            if self._ended:
+                self._kill()
+                return KILLED
+        if following.status == follower.UNKNOWN:
+            self._explain_end()
+            return KILLED
+        if not following.status.isdecimal():
+            raise CaseCrash(f"{self.title}: the guest wrote over its status ({following.status[:40]!r})")
+        return self._judged(int(following.status))
+
+    def _ending(self, cancelled: Cancel | None) -> Cancel:
+        def register(end: Callable[[], None]) -> None:
+            def ended() -> None:
+                self._ended.append("cancel")
+                end()
+
+            if cancelled is not None:
+                cancelled(ended)
+
+        return register
+
+    def _launch(self, request: str, cwd: str) -> None:
+        """Start the keeper, which starts nothing twice. Raises EngineLost when the engine did not answer."""
+        with engine_errors(self.connection.host):
+            try:
+                made = self._api.exec_create(self.container, ["python3", "-ISc", KEEPER, request], workdir=cwd)
+                said = self._api.exec_start(made["Id"]).decode("utf-8", errors="replace").strip()
+                status = self._api.exec_inspect(made["Id"])["ExitCode"]
+            except APIError as error:
                 raise self._translated(error) from error
-            status = KILLED
-        finally:
-            deadline.cancel()
-            self._close()
-        if self._ended_by == "timeout":
-            raise CaseTimeout(f"{self._title}: '{' '.join(argv[:2])}' ran past {timeout:g} s and was ended")
-        return KILLED if self._ended_by else status
+        if status != 0:
+            self._check_alive(NOTICE_SECONDS)
+            raise CaseCrash(f"{self.title}: no command can be started in its container (status {status}): {said}")
 
-    def _output_and_status(self, argv: Sequence[str], folder: str, on_line: OnLine) -> int:
-        made = self._api.exec_create(self._container, list(argv), workdir=folder)
-        self._stream = self._api.exec_start(made["Id"], stream=True)
-        for line in lines_of(self._stream):
-            on_line(line)
-        status = self._status(made["Id"])
-        if status != 0 and self._ended_by is None:
+    @property
+    def _api(self) -> APIClient:
+        return self.connection.docker().api
+
+    def _kill(self) -> None:
+        """End the container; where that does not answer, its removal is tried later on."""
+        try:
+            with engine_errors(self.connection.host):
+                self.connection.reach_engine()
+                self._api.kill(self.container)
+        except HostError as error:
+            logger.debug("{}: not killed: {}", self.container, error)
+
+    def _judged(self, status: int) -> int:
+        """The status, unless a lack of memory or the container's end explains it. An engine that is away explains nothing."""
+        if status in (0, keeper.NOT_FOUND, keeper.NOT_RUNNABLE):
+            return status
+        try:
             self._check_memory()
             self._check_alive(NOTICE_SECONDS if status == KILLED else 0.0)
+        except HostError as error:
+            logger.warning("{}: why it ended with status {} cannot be told: {}", self.title, status, error)
         return status
 
-    def _end(self, why: str) -> None:
-        """Kill the container, from another thread. An engine that does not answer frees the waiting thread all the same."""
-        self._ended_by = self._ended_by or why
+    def _explain_end(self) -> None:
+        """Say why the command ended without a status: OutOfMemory, CaseCrash, HostError; or only the keeper was killed."""
+        self.patience.again("why the container ended", self._check_memory)
         try:
-            self._api.kill(self._container)
-        except (APIError, RequestException) as error:
-            logger.debug("{}: not killed: {}", self._container, error)
-            self._close()
-
-    def _close(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
-
-    def _status(self, execution: str) -> int:
-        """The exit status once the output has ended, which may be a moment before the command has.
-
-        A command that closed its output and works on is waited for; the engine has no call that blocks on it.
-        """
-        pause = 0.005
-        while self._ended_by is None:
-            state = self._api.exec_inspect(execution)
-            if not state["Running"] and state["ExitCode"] is not None:
-                return int(state["ExitCode"])
-            if not self._alive():
-                break
-            sleep(pause)
-            pause = min(pause * 2, 1.0)
-        return KILLED
-
-    def _alive(self) -> bool:
-        return bool(self._api.inspect_container(self._container)["State"]["Running"])
+            self.patience.again("why the container ended", lambda: self._check_alive(NOTICE_SECONDS))
+        except CaseCrash as error:
+            if self.patience.was_lost:
+                raise HostError(
+                    f"{self.title}: the host was lost, and its container did not outlive that; was the machine restarted?"
+                ) from error
+            if self.watch.engine_was_lost:
+                raise HostError(
+                    f"{self.title}: the Docker engine was ended or restarted, and with it the container; with "
+                    '"live-restore": true in /etc/docker/daemon.json containers live on'
+                ) from error
+            raise
 
     def _check_memory(self) -> None:
-        if ended_by_memory(self._api, self._container):
-            limit = memory_limit(self._api, self._container)
-            what = f"its memory limit of {limit / 2**20:.0f} MiB (--memory)" if limit else "all the memory of the machine"
-            raise OutOfMemory(f"{self._title}: the kernel ended it as it reached {what}; give it more, or lower batch_size")
+        with engine_errors(self.connection.host):
+            try:
+                if not ended_by_memory(self._api, self.container):
+                    return
+                limit = memory_limit(self._api, self.container)
+            except APIError as error:
+                if error.status_code == 404:
+                    return
+                raise
+        what = f"its memory limit of {limit / 2**20:.0f} MiB (--memory)" if limit else "all the memory of the machine"
+        raise OutOfMemory(f"{self.title}: the kernel ended it as it reached {what}; give it more, or lower batch_size")
 
     def _check_alive(self, patience: float) -> None:
         """Raises CaseCrash when the container has gone, or does so within `patience` seconds."""
@@ -109,9 +170,42 @@ class Execution:
             if monotonic() >= until:
                 return
             sleep(0.05)
-        raise CaseCrash(f"{self._title}: its container was ended from outside")
+        raise CaseCrash(f"{self.title}: its container was ended from outside (docker kill, docker stop?)")
+
+    def _alive(self) -> bool:
+        with engine_errors(self.connection.host):
+            try:
+                return bool(self._api.inspect_container(self.container)["State"]["Running"])
+            except APIError as error:
+                raise self._translated(error) from error
 
     def _translated(self, error: APIError) -> AccelmarkError:
         if error.status_code in (404, 409):
-            return CaseCrash(f"{self._title}: its container was removed or ended from outside ({explanation(error)})")
-        return CaseCrash(f"{self._title}: the command could not be run: {explanation(error)}")
+            return CaseCrash(f"{self.title}: its container was removed or ended from outside ({explanation(error)})")
+        return CaseCrash(f"{self.title}: the command could not be run: {explanation(error)}")
+
+
+class _Following:
+    """How far a command's output has come, over as many links as it takes; `status` is what follower.py said in the end."""
+
+    def __init__(self, connection: Connection, folder: str, token: str, on_line: OnLine) -> None:
+        self._connection, self._folder, self._token, self._on_line = connection, folder, token, on_line
+        self._offset = 0
+        self.status: str | None = None
+
+    def follow(self, timeout: float, cancelled: Cancel) -> None:
+        """Hand on what comes until the end, or until this is ended. Raises CaseTimeout, LinkLost."""
+        argv = [self._connection.python, "-ISc", FOLLOWER, self._folder, self._token, str(self._offset)]
+        done = self._connection.run(argv, timeout=timeout, on_line=self._line, cancelled=cancelled)
+        if self.status is None:
+            raise LinkLost(f"{self._connection.host}: following the output ended with status {done.status}; it is taken up again")
+
+    def _line(self, line: str) -> None:
+        head, _, text = line.partition(" ")
+        if head == follower.END:
+            self.status = text
+        elif head.isdigit():
+            self._offset = int(head)
+            self._on_line(text)
+        else:
+            logger.warning("{}: {}", self._connection.host, line)

@@ -12,8 +12,8 @@ from docker import DockerClient
 from docker.errors import APIError, ImageNotFound
 from docker.types import CancellableStream
 
-from tools.errors import HostError, ImageError, Interrupted
-from utils.connection.base import Connection
+from tools.errors import ImageError, Interrupted
+from utils.connection.base import Connection, EngineLost
 from utils.plan import ImagePlan
 from utils.runtime.base import Cancel, OnLine
 from utils.runtime.dockerfile import declared_args, image_of, variable_of
@@ -26,11 +26,15 @@ from utils.runtime.engine import (
     stream_request,
 )
 from utils.runtime.image_context import BUILD_FILE, build_context, dockerfile_text, image_tag, remote_tag, repository, shown
-from utils.runtime.masking import masked
+from utils.runtime.masking import is_secret_name, masked, secrets_in
 
 PIP_ARGS = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_FIND_LINKS")
 """pip's settings of this machine that a Dockerfile may ask for by ARG."""
 
+IN_HISTORY = (
+    "note: a build argument has a secret in it, which whoever gets this image can read (docker history): do not push it; "
+    "an index without a password, or one that only this network reaches, leaves none"
+)
 ENGINES_OWN = (" ---> ", "Removing intermediate container")
 """How lines of a build's log begin that say nothing about a failure."""
 
@@ -50,16 +54,19 @@ def ensure_image(
     tag = image_tag(plan)
     with engine_errors(connection.host):
         client = connection.docker()
-        if _has(client, tag):
+        if has_image(client, tag):
             return tag
         pulls = plan.source == "pull" or (plan.source == "auto" and plan.registry)
         if pulls and _pull(connection.host, client, plan, tag, on_line, cancelled):
             return tag
+        if any(is_secret_name(name) or secrets_in(value) for name, value in _build_args(plan, pip_source).items()):
+            on_line(IN_HISTORY)
         _Build(connection.host, client, plan, tag, on_line).run(_build_args(plan, pip_source), network, cancelled)
     return tag
 
 
-def _has(client: DockerClient, tag: str) -> bool:
+def has_image(client: DockerClient, tag: str) -> bool:
+    """Whether an engine has an image of this name. Raises what the SDK raises."""
     try:
         client.images.get(tag)
     except ImageNotFound:
@@ -115,8 +122,8 @@ class _Build:
         except APIError as error:
             raise ImageError(f"{self._host}: {shown(self._plan)}/Dockerfile: {explanation(error)}") from error
         _watch(stream, cancelled, self._message)
-        if not _has(self._client, self._tag):
-            raise HostError(f"{self._host}: the Docker engine was lost while it built {shown(self._plan)}")
+        if not has_image(self._client, self._tag):
+            raise EngineLost(f"{self._host}: the Docker engine was lost while it built {shown(self._plan)}")
 
     def _message(self, message: Mapping[str, Any]) -> None:
         for line in masked(str(message.get("stream", ""))).splitlines():

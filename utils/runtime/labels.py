@@ -9,17 +9,20 @@ from collections.abc import Mapping
 import psutil
 
 KIND, RUN, CASE = "accelmark.kind", "accelmark.run", "accelmark.case"
+RANK, FOLDER = "accelmark.rank", "accelmark.folder"
 VENDOR, FRAMEWORK = "accelmark.vendor", "accelmark.framework"
 HOST, PID, PID_STARTED = "accelmark.host", "accelmark.pid", "accelmark.pid.started"
 CONTAINER, IMAGE = "container", "image"
 
 
-def container_labels(run_id: str, case: str) -> dict[str, str]:
-    """The labels of a case's container: which run it is of, and which process on which machine started it."""
+def container_labels(run_id: str, case: str, rank: int = 0, folder: str = "") -> dict[str, str]:
+    """The labels of a case's container: which run it is of, its log folder, and which process on which machine started it."""
     return {
         KIND: CONTAINER,
         RUN: run_id,
         CASE: case,
+        RANK: str(rank),
+        FOLDER: folder,
         HOST: socket.gethostname(),
         PID: str(os.getpid()),
         PID_STARTED: _start_of(os.getpid()) or "",

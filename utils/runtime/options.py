@@ -11,6 +11,7 @@ from typing import Any
 
 from tools.errors import ConfigError
 from utils.runtime import option_values as values
+from utils.runtime.masking import STARS, Masker, is_secret_name
 
 CREATE_KEYS = frozenset({"environment", "user", "hostname"})
 """The keywords that belong to the container itself; all others belong to its host configuration."""
@@ -123,6 +124,12 @@ def parse_options(options: str, shm_size: str | None = None, environ: Mapping[st
     return found
 
 
+def network_mode(options: str, shm_size: str | None = None) -> str | None:
+    """The network that ACCE_CONTAINER_OPT asks for, which a build takes too. Raises ConfigError as parse_options does."""
+    network: str | None = parse_options(options, shm_size).get("network_mode")
+    return network
+
+
 def idle_options(options: str) -> dict[str, str]:
     """The flags in ACCE_CONTAINER_OPT that mean nothing here, and why. Raises ConfigError as parse_options does."""
     return {flag: IDLE[flag] for flag, _ in _flags(_words(options)) if flag in IDLE}
@@ -148,13 +155,17 @@ def _words(options: str) -> list[str]:
     try:
         return shlex.split(options.replace("\\\n", " "))
     except ValueError as error:
-        raise ConfigError(f"ACCE_CONTAINER_OPT: {str(error).lower()}: {options!r}") from error
+        raise ConfigError(f"ACCE_CONTAINER_OPT: {str(error).lower()}: {Masker()(repr(options))}") from error
 
 
 def _flags(words: list[str]) -> Iterator[tuple[str, str]]:
     """Yield (long flag, value) for each flag; a switch without a value has `true`."""
     rest = iter(words)
+    after_secret = False  # the next word may be the other half of it
     for word in rest:
+        if not word.startswith("-") or word in ("-", "--"):
+            shown = "a word" if after_secret else f"'{word}'"
+            raise ConfigError(f"ACCE_CONTAINER_OPT: {shown} is not an option; does the value before it lack its quotes?")
         for flag, joined in _long_forms(word):
             if flag in OURS:
                 raise ConfigError(f"ACCE_CONTAINER_OPT: '{word}' is not needed here ({OURS[flag]}); leave it out")
@@ -165,13 +176,12 @@ def _flags(words: list[str]) -> Iterator[tuple[str, str]]:
                 value = "true" if _is_switch(flag) else next(rest, None)
             if value is None:
                 raise ConfigError(f"ACCE_CONTAINER_OPT: '{word}' needs a value")
+            after_secret = flag == "--env" and is_secret_name(value.partition("=")[0])
             yield flag, value
 
 
 def _long_forms(word: str) -> Iterator[tuple[str, str | None]]:
     """Yield each flag's long name and the value joined to it (`--flag=value`, `-vvalue`), None without one; `-it` is two."""
-    if not word.startswith("-") or word in ("-", "--"):
-        raise ConfigError(f"ACCE_CONTAINER_OPT: '{word}' is not an option; does the value before it lack its quotes?")
     if word.startswith("--"):
         name, separator, joined = word.partition("=")
         yield LONG_SYNONYMS.get(name, name), joined if separator else None
@@ -202,4 +212,5 @@ def _read_value(flag: str, value: str, environ: Mapping[str, str]) -> tuple[str,
             return "device_requests", values.cdi_request(value)
         return FLAGS[flag].key, FLAGS[flag].read(value)
     except ValueError as error:
-        raise ConfigError(f"ACCE_CONTAINER_OPT: {flag} {value!r}: {error}") from error
+        shown = repr(value) if flag != "--env" else STARS
+        raise ConfigError(f"ACCE_CONTAINER_OPT: {flag} {shown}: {error}") from error

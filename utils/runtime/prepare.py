@@ -24,7 +24,7 @@ def prepare(place: Place, run: RunPlan, case: CasePlan, on_line: OnLine, cancell
     Raises CaseCrash when something cannot be installed, CaseTimeout when that takes more than half an hour, and what Place.run
     raises. After a cancel it returns or raises CaseCrash; the caller knows that it cancelled.
     """
-    installer = _Installer(place, run.pip_source, case.case, on_line, cancelled)
+    installer = _Installer(place, case.case, on_line, cancelled)
     requirements = requirements_file(run.checkout, case)
     packages, unsatisfied = installer.missing(f"{run.code_path}/{requirements}" if requirements else None)
     if packages:
@@ -59,12 +59,16 @@ def csrc_folder(checkout: Path, vendor: str) -> Path | None:
     return folder
 
 
+def pip_environment(pip_source: str | None) -> dict[str, str]:
+    """What tells pip its index: as an option, a password in it could be read by everybody on the host (ps)."""
+    return {"PIP_INDEX_URL": pip_source} if pip_source else {}
+
+
 class _Installer:
     """Runs Python and pip in one place, keeping the last lines for the error."""
 
-    def __init__(self, place: Place, pip_source: str | None, case: str, on_line: OnLine, cancelled: Cancel | None):
+    def __init__(self, place: Place, case: str, on_line: OnLine, cancelled: Cancel | None):
         self._place, self._case, self._on_line, self._cancelled = place, case, on_line, cancelled
-        self._pip_options = ["-i", pip_source] if pip_source else []
 
     def missing(self, requirements: str | None) -> tuple[list[str], list[str]]:
         """The guest's packages and the lines of the requirements file that are not met in the place."""
@@ -74,11 +78,11 @@ class _Installer:
         return _after(MISSING, lines), _after(UNSATISFIED, lines)
 
     def install(self, arguments: Sequence[str], what: str, source: str) -> None:
-        command = ["python3", "-m", "pip", "install", *self._pip_options, *arguments]
+        command = ["python3", "-m", "pip", "install", *arguments]
         self._run(command, f"{what} of {self._case} could not be installed ({source})", self._on_line)
 
     def install_folder(self, folder: str, source: str) -> None:
-        command = [*self._script(), "install", folder, *self._pip_options]
+        command = [*self._script(), "install", folder]
         self._run(command, f"csrc for {self._case} could not be installed ({source})", self._on_line)
 
     def _script(self) -> list[str]:

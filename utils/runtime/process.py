@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from utils.connection.base import Connection
 from utils.plan import RunPlan
 from utils.runtime.base import Cancel, OnLine
+from utils.runtime.prepare import pip_environment
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,11 @@ class ProcessPlace:
     connection: Connection
     plan: RunPlan
     environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> list[str]:
+        """There is nothing to be said."""
+        return []
 
     @property
     def description(self) -> str:
@@ -30,7 +36,7 @@ class ProcessPlace:
             command,
             timeout=timeout,
             cwd=self.plan.code_path,
-            env={"PYTHONUNBUFFERED": "1", **self.plan.environment, **self.environment},
+            env={"PYTHONUNBUFFERED": "1", **pip_environment(self.plan.pip_source), **self.plan.environment, **self.environment},
             on_line=on_line,
             cancelled=cancelled,
         )

@@ -1,0 +1,129 @@
+"""A host's power, its Docker engine, its containers and its sshd fail under a run; with real hosts."""
+
+import threading
+
+import pytest
+from lab_fixtures import nothing_left
+from run_fixtures import MEASURED
+
+pytestmark = pytest.mark.docker
+
+SLOW = "import time\ntime.sleep(0.08)\nreturn inputs, 0.0"
+
+
+@pytest.fixture
+def running(far, lab_hosts):
+    """A run of a slow case and a quick one on one host, up to where the slow one is measured; the host, too."""
+
+    def start(**keys):
+        far.write(far.case("slow", call=SLOW), far.case("second"), hosts=lab_hosts[:1], **keys)
+        far.start("1/2 slow:pytorch_here: step f")
+        return lab_hosts[0]
+
+    return start
+
+
+def statuses(run):
+    return [run.case(name)["status"] in MEASURED for name in ("slow", "second")]
+
+
+def reason(run, case="slow"):
+    [found, *_] = run.case(case)["reasons"]
+    return found["kind"], found["message"]
+
+
+def test_power_loss_costs_the_case_that_ran_and_no_other(far, running):
+    host = running()
+    host.kill()
+    threading.Timer(3, host.start).start()
+    run, _ = far.finish()
+    kind, message = reason(run)
+    assert (run.status, kind, statuses(run)) == (1, "HOST_LOST", [False, True]), run.output
+    assert "the host was lost, and its container did not outlive that" in message
+    assert nothing_left(host)
+
+
+def test_an_engine_that_is_restarted_ends_its_containers_and_the_message_says_how_to_keep_them(far, running):
+    host = running()
+    host.kill_engine()
+    host.start_engine()
+    run, _ = far.finish()
+    kind, message = reason(run)
+    assert (run.status, kind, statuses(run)) == (1, "HOST_LOST", [False, True]), run.output
+    assert '"live-restore": true' in message
+    assert nothing_left(host)
+
+
+def test_with_live_restore_a_restarted_engine_costs_nothing(far, lab_hosts, running):
+    lab_hosts[0].restart_engine("--live-restore")
+    host = running()
+    host.kill_engine()
+    host.start_engine()
+    run, _ = far.finish()
+    assert (run.status, statuses(run)) == (0, [True, True]), run.output
+    assert nothing_left(host)
+
+
+def test_an_engine_that_hangs_for_a_while_costs_nothing(far, running):
+    host = running()
+    host.freeze_engine()
+    threading.Timer(15, host.thaw_engine).start()
+    run, _ = far.finish()
+    assert (run.status, statuses(run)) == (0, [True, True]), run.output
+    assert nothing_left(host)
+
+
+def test_an_engine_that_hangs_for_good_costs_no_number_that_was_measured(far, running):
+    host = running(RECONNECT_SECONDS=2)
+    host.freeze_engine()
+    run, seconds = far.finish()
+    kind, message = reason(run, "second")
+    assert (run.status, kind, statuses(run)) == (1, "HOST_LOST", [True, False]), run.output
+    assert "systemctl restart docker" in message
+    assert any("could not be removed" in note for note in run.case("slow")["notes"])
+    assert seconds < 100
+    host.thaw_engine()
+    far.project.run("clean")
+    assert nothing_left(host)
+
+
+def test_a_container_that_somebody_removes_is_a_crash_of_that_case_only(far, running):
+    host = running()
+    with host.docker() as client:
+        client.api.remove_container(host.containers()[0].lstrip("/"), force=True)
+    run, _ = far.finish()
+    kind, message = reason(run)
+    assert (run.status, kind, statuses(run)) == (1, "CRASH", [False, True]), run.output
+    assert "removed or ended from outside" in message
+    assert nothing_left(host)
+
+
+def test_an_sshd_that_allows_two_sessions_is_logged_in_to_more_often(far, lab_hosts):
+    [host, _] = lab_hosts
+    host.restart(sessions=2)
+    far.write(far.case("quick"), hosts=[host])
+    run = far.run()
+    assert (run.status, run.case("quick")["status"] in MEASURED) == (0, True), run.output
+    assert nothing_left(host)
+
+
+ENDS = {
+    "killed": ("import os; os.kill(os.getpid(), 9)", "CRASH", "signal 9 (SIGKILL)"),
+    "segfault": ("import ctypes; ctypes.string_at(0)", "CRASH", "signal 11 (SIGSEGV)"),
+    "memory": ("held = bytearray(10**10)\nheld[::4096] = b'x' * len(held[::4096])", "OOM", "memory limit of 256 MiB"),
+    "hangs": ("import time; time.sleep(600)", "TIMEOUT", "ran past 20 s"),
+}
+
+
+def test_how_a_guest_ended_is_told_apart(far, lab_hosts):
+    host = lab_hosts[0]
+    cases = [far.case(name, call=call) for name, (call, _, _) in ENDS.items()]
+    far.write(*cases, hosts=[host], CASE_TIMEOUT=20)
+    yaml = (far.project.folder / "configs/host.yaml").read_text()
+    (far.project.folder / "configs/host.yaml").write_text(yaml.replace("OMP_NUM_THREADS=1", "OMP_NUM_THREADS=1 -m 256m"))
+    run = far.run()
+    for name, (_, kind, words) in ENDS.items():
+        assert reason(run, name)[0] == kind, run.output
+        assert words in reason(run, name)[1]
+    assert run.status == 1
+    assert nothing_left(host)

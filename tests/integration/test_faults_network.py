@@ -1,0 +1,70 @@
+"""The network between run.py and a host is cut at several moments, and heals soon, late or never; with real hosts."""
+
+import re
+import threading
+
+import pytest
+from lab_fixtures import nothing_left
+from run_fixtures import MEASURED
+
+pytestmark = pytest.mark.docker
+
+SLOW = "import time\nprint('a line of output', flush=True)\ntime.sleep(0.1)\nreturn inputs, 0.0"
+"""Some eighty queries: the guest takes about ten seconds."""
+
+
+def cut(host, seconds):
+    host.cut()
+    threading.Timer(seconds, host.heal).start()
+
+
+def output_lines(far, host, rank=0):
+    folder = far.project.results / "latest" / "slow:pytorch_here" / f"{host.address}_noderank{rank}"
+    return (folder / "stdout_err.out.log").read_text().count("a line of output")
+
+
+@pytest.mark.parametrize("seconds", [2, 20])
+def test_a_guest_goes_on_while_the_network_is_cut_and_no_line_of_it_is_lost(far, lab_hosts, seconds):
+    one, other = lab_hosts
+    far.write(far.case("slow", call=SLOW))
+    far.start(f"{one.address}  1/1 slow:pytorch_here: step f")
+    cut(one, seconds)
+    run, _ = far.finish()
+    assert run.status == 0, run.output
+    assert {run.case("slow", host.address)["status"] for host in lab_hosts} <= set(MEASURED)
+    assert output_lines(far, one) == output_lines(far, other, 1) > 0
+    if seconds > 10:
+        assert "waiting for it, 40 s at most (RECONNECT_SECONDS)" in far.log()
+        assert re.search(f"{one.address}: back after", far.log())
+    assert all(nothing_left(host) for host in lab_hosts)
+
+
+@pytest.mark.parametrize("moment", ["image: Step 3", "collecting"])
+def test_a_cut_while_an_image_is_built_or_results_are_collected_costs_nothing_but_time(far, lab_hosts, moment):
+    one, _ = lab_hosts
+    build = far.project.folder / "docker_images/cpu/pytorch_here/Dockerfile"
+    build.write_text(build.read_text().replace("RUN echo built", "RUN sleep 3; echo built"))
+    far.write(far.case("quick"), hosts=[one])
+    far.start(moment)
+    cut(one, 12)
+    run, _ = far.finish()
+    assert (run.status, run.case("quick")["status"] in MEASURED) == (0, True), run.output
+    assert re.search(f"{one.address}: back after", far.log())
+    assert nothing_left(one)
+
+
+def test_a_host_that_stays_away_is_lost_and_then_set_aside_and_the_others_go_on(far, lab_hosts):
+    one, other = lab_hosts
+    far.write(far.case("slow", call=SLOW), far.case("second"), far.case("third"), RECONNECT_SECONDS=3)
+    far.start(f"{one.address}  1/3 slow:pytorch_here: step f")
+    one.cut()
+    run, seconds = far.finish()
+    lost = [run.case(name, one.address)["reasons"][0] for name in ("slow", "second", "third")]
+    assert [reason["kind"] for reason in lost] == ["HOST_LOST"] * 3, run.output
+    assert "did not come back within 3 s (RECONNECT_SECONDS)" in lost[0]["message"]
+    assert "was set aside, as it was lost twice" in lost[2]["message"]
+    assert {run.case(name, other.address)["status"] for name in ("slow", "second", "third")} <= set(MEASURED)
+    assert (run.status, seconds < 60) == (1, True)
+    one.heal()
+    far.project.run("clean")
+    assert all(nothing_left(host) for host in lab_hosts)

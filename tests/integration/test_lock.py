@@ -1,0 +1,141 @@
+"""One run per host: the second says who was first, or waits; nothing that dies leaves a host locked."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from quick_guest import measured, ran, use_quick_guest
+from test_interrupt import eventually, left_over, wait_for
+from test_resume import three
+
+from utils import lock_holder
+
+
+@pytest.fixture
+def quick(project):
+    use_quick_guest(project)
+    project.host_yaml(CASES=three(project), MONITOR_INTERVAL=0.1)
+    return project
+
+
+@pytest.fixture
+def busy(quick):
+    """The project while a run of it goes on, which has reached its first guest."""
+    use_quick_guest(quick, seconds=4)
+    run = quick.start("--case", "one")
+    wait_for(run, "1/1 one:pytorch_2.13: guest")
+    yield quick, run
+    run.kill()
+    run.communicate()
+
+
+def test_a_second_run_says_who_has_the_host_and_leaves_nothing(busy):
+    project, run = busy
+    second = project.run("--case", "two")
+    name = next(project.results.glob("run*")).name
+    assert second.status == 3
+    assert f"run.py: 127.0.0.1 is in use by {name} of " in second.output
+    assert f"(process {run.pid} on " in second.output
+    assert "`run.py run --wait` waits until that has ended" in second.output
+    assert len(list(project.results.iterdir())) == 1
+    first = project.finish(run)
+    assert (first.status, list(ran(project))) == (0, ["one"])
+
+
+def test_a_second_run_that_waits_runs_afterwards(busy):
+    project, run = busy
+    second = project.start("run", "--case", "two", "--wait")
+    wait_for(second, "127.0.0.1: waits for run")
+    assert "two" not in ran(project, "began")
+    project.finish(run)
+    finished = project.finish(second)
+    assert (finished.status, list(ran(project))) == (0, ["one", "two"])
+    assert measured(finished.report) == {"two": ran(project)["two"][0]}
+
+
+def test_a_run_that_waits_can_be_interrupted(busy):
+    project, run = busy
+    second = project.start("run", "--case", "two", "--wait")
+    wait_for(second, "127.0.0.1: waits for run")
+    second.send_signal(signal.SIGINT)
+    assert project.finish(second, timeout=20).status == 130
+    assert project.finish(run).status == 0
+
+
+def test_a_run_that_was_killed_leaves_no_lock(busy):
+    project, run = busy
+    run.kill()
+    run.wait()
+    assert project.run("--case", "two").status == 0
+    assert left_over(project) == []
+
+
+def test_the_lock_holds_over_ssh_too(busy, sshd):
+    project, run = busy
+    keys = {"SSH_KEY": str(sshd.user_key), "SSH_KNOWN_HOSTS": str(sshd.known_hosts), "SSH_PORT": sshd.port}
+    there = project.folder.parent / "there"
+    project.host_yaml(CASES=three(project), CONNECTION="ssh", FLAGPERF_PATH=str(there), **keys)
+    second = project.run("--case", "two")
+    assert (second.status, "127.0.0.1 is in use by run" in second.output) == (3, True), second.output
+    assert project.finish(run).status == 0
+    assert project.run("--case", "two").status == 0
+    assert project.run("--case", "three").status == 0
+
+
+CLAIM = {"token": "a", "run": "run1", "host": "node1", "user": "bench", "machine": "head", "pid": 7, "since": 1e9}
+
+
+@pytest.fixture
+def claimed(tmp_path):
+    """Starts lock_holder.py with a claim; `changes` go into that."""
+    holders = []
+
+    def claim(waits="once", **changes):
+        name = f"accelmark-test-{tmp_path}"[-90:]
+        command = [sys.executable, lock_holder.__file__, name, json.dumps({**CLAIM, **changes}), waits]
+        holders.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        return holders[-1]
+
+    yield claim
+    for holder in holders:
+        holder.kill()
+        holder.communicate()
+
+
+def test_who_holds_the_lock_is_known_by_what_the_kernel_says(claimed):
+    first = claimed()
+    assert first.stdout.readline() == "held\n"
+    said = claimed(token="b").stdout.readline()
+    assert json.loads(said.removeprefix("busy ")) == {**CLAIM, "process": first.pid, "user_id": 0}
+
+
+def test_a_lock_is_handed_over_to_the_same_run_before_anybody_who_waits(claimed):
+    first, waiting = claimed(), None
+    first.stdout.readline()
+    waiting = claimed("wait", token="b")
+    assert waiting.stdout.readline().startswith("busy ")
+    again = claimed()
+    assert (again.stdout.readline(), first.wait(10)) == ("held\n", 0)
+    assert json.loads(waiting.stdout.readline().removeprefix("busy "))["process"] == again.pid
+    again.kill()
+    assert waiting.stdout.readline() == "held\n"
+
+
+def test_two_names_of_one_machine_in_one_run_share_its_lock(claimed):
+    first = claimed()
+    first.stdout.readline()
+    assert claimed(host="127.0.0.1").stdout.readline() == "held\n"
+    first.kill()
+    eventually(lambda: claimed(token="b").stdout.readline().startswith("busy "))
+
+
+def test_a_holder_that_is_frozen_still_has_the_lock(claimed):
+    first = claimed()
+    first.stdout.readline()
+    first.send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    said = json.loads(claimed(token="b").stdout.readline().removeprefix("busy "))
+    assert (said, time.monotonic() - began < 15) == ({"process": first.pid, "user_id": 0}, True)

@@ -1,0 +1,63 @@
+"""A run on several hosts in the terminal: for each case a row per host, the spread below it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table as Grid
+from rich.text import Text
+
+from utils.report.hosts import Group, groups
+from utils.report.hosts_tables import hosts_table
+from utils.report.schema import Report
+from utils.report.table import Table
+from utils.report.terminal_tables import TONES
+from utils.report.words import clean, conditions, engine
+
+LAYOUTS = (
+    ("core items/s", "± %", "to median", "whole items/s", "speed-up", "accuracy", "p50 ms", "p99 ms", "MFU", "power"),
+    ("core items/s", "± %", "to median", "speed-up", "accuracy", "p50 ms", "p99 ms"),
+    ("core items/s", "to median", "accuracy", "p99 ms"),
+)
+"""The figures of a host, from the fullest table to the one that fits into 80 columns."""
+
+
+def print_over_hosts(console: Console, report: Report, footnotes: Sequence[str]) -> None:
+    """Print each case with a row for each host that is shown."""
+    for group in groups(report):
+        _print_group(console, group, footnotes)
+
+
+def _print_group(console: Console, group: Group, footnotes: Sequence[str]) -> None:
+    first = next((case for case in group.cases if case.precision), group.cases[0])
+    head = Text.assemble("\n ", (clean(first.case), "bold"), f" {clean(engine(first))} ", (clean(conditions(first)), "dim"))
+    console.print(head)
+    table = hosts_table(group, footnotes)
+    console.print(Padding(_fitting(console, table), (0, 1, 0, 1), expand=False))
+    for note in table.notes:
+        console.print(Padding(Text(clean(note), style="dim"), (0, 1, 0, 1), expand=False))
+
+
+def _fitting(console: Console, table: Table) -> Grid:
+    unlimited = console.options.update(max_width=1000)
+    for figures in LAYOUTS:
+        grid = _grid(table, ("host", "status", *figures))
+        if console.measure(grid, options=unlimited).maximum + 2 <= console.width:
+            break
+    return grid
+
+
+def _grid(table: Table, shown: tuple[str, ...]) -> Grid:
+    grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
+    for place, name in enumerate(shown):
+        grid.add_column(
+            name.replace(" items/s", "\nitems/s"), justify="left" if place < table.texts else "right", overflow="fold"
+        )
+    for row in table.rows:
+        cells = dict(zip(table.heads, row, strict=True))
+        bold = {"host": "bold", "core items/s": "bold"}
+        grid.add_row(*(Text(clean(cells[name]), style=TONES.get(cells[name], bold.get(name, ""))) for name in shown))
+    return grid
