@@ -22,7 +22,7 @@ from utils.display import make_display
 from utils.leftovers import sweep
 from utils.ownership import first_missing, give_to_caller
 from utils.record import new_record, owned
-from utils.report.build import REPORT_FILE, build_report, exit_code, write
+from utils.report.build import REPORT_FILES, build_report, exit_code, write
 from utils.report.load import LATEST, PLAN_FILE, load, point_latest
 from utils.report.terminal import print_report
 from utils.resume import missing, request_record, take_up
@@ -70,17 +70,29 @@ def resume_and_report(folder: Path, request: Request | None, checkout: Path, man
     when it would not measure the same any more, HostBusy while it is still going on, and what run_and_report raises."""
     with owned(folder):
         plan, record = take_up(folder, request, checkout, retry_failed)
+        sweep(folder)
         left = missing(plan, record)
-        if not left and (folder / REPORT_FILE).is_file():
-            report = load(folder)
+        report = _complete(record)
+        if report is not None:
             print_report(report, Console(highlight=False), folder)
             return exit_code(report, manner.strict)
-        sweep(folder)
         print(f"resuming {folder.name}; to do: {', '.join(left) or 'nothing but its report'}")  # noqa: T201
         try:
             return _run(plan, record, manner)
         finally:
             give_to_caller((folder, plan.results / LATEST, *written_beside(plan)))
+
+
+def _complete(record: Record) -> Report | None:
+    """The run's report where it is whole: all its files, with `latest` at them, and all that is put away in it."""
+    folder = record.folder
+    if not all((folder / name).is_file() for name in REPORT_FILES):
+        return None
+    if not ((folder.parent / LATEST).exists() and (folder.parent / LATEST).resolve().name >= folder.name):
+        return None
+    report = load(folder)
+    known = {(f"{case.case}:{case.framework}", case.rank): case for case in report.cases}
+    return report if known == record.kept else None
 
 
 def _run(plan: RunPlan, record: Record, manner: Manner) -> int:

@@ -151,6 +151,16 @@ def test_a_report_that_could_not_be_written_is_made_from_what_was_put_away(quick
     assert "to do: nothing but its report" in again.output
 
 
+@pytest.mark.parametrize("lost", ["latest", "latest/report.md", "latest/report.html"])
+def test_a_run_that_was_killed_while_it_wrote_its_report_writes_all_of_it(quick, lost):
+    first = quick.run()
+    (quick.results / lost).unlink()
+    again = quick.run("run", "--resume")
+    check_complete(quick, again)
+    assert (quick.results / lost).exists()
+    assert again.report["cases"] == first.report["cases"]
+
+
 def test_a_guest_that_finished_while_no_run_py_was_there_is_collected(quick):
     killed(quick)
     folder = next(quick.results.glob("run*")) / "two:pytorch_2.13" / "127.0.0.1_noderank0"
