@@ -82,13 +82,14 @@ def _run(options: argparse.Namespace) -> Result:
 def _end_orderly_when_told() -> None:
     """Let the first SIGINT or SIGTERM unwind the program, so that the result is written; later ones cannot disturb that.
 
-    A data loader's workers inherit this, and end the same way.
+    A data loader's workers inherit this, and end the same way; torch would raise an error for that, amid the unwinding.
     """
 
     def interrupt(number: int, frame: Any) -> None:
         del number, frame
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         raise KeyboardInterrupt
 
     for each in (signal.SIGINT, signal.SIGTERM):

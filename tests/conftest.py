@@ -1,8 +1,14 @@
 """For all tests: in CI a skipped test is a failure, since there everything that a test needs can be had."""
 
 import os
+import signal
 
 import pytest
+
+
+def pytest_configure(config):
+    """Let tests of Ctrl-C find SIGINT as a terminal has it: in a background job it is ignored, which children would inherit."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
