@@ -14,6 +14,8 @@ AT_EXIT = """
 import atexit, json, os, sys
 from pathlib import Path
 
+pytestmark = pytest.mark.lab
+
 def create_model(config):
     log = Path(config.log_dir)
     def evil():
