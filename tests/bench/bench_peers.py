@@ -50,7 +50,8 @@ def benchmark_app(onnx_path):
         text=True,
         check=True,
     )
-    return float(re.search(r"Median:\s+([\d.]+) ms", done.stdout)[1])
+    median, unit = re.search(r"Median:\s+([\d.]+) (us|ms)", done.stdout).groups()
+    return float(median) / (1000 if unit == "us" else 1)
 
 
 def polygraphy(path, batch):
