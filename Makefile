@@ -1,12 +1,11 @@
 # make run: set up and measure.  make test: set up and run the tests.  Both work on a fresh Debian with Python 3.11.
-# make test-lab: the tests for which a CI run has no time: power loss, cut networks, kill -9 at any moment, malicious guests.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 REQUIREMENTS := requirements.txt docker_images/cpu/pytorch_2.13/requirements.txt $(wildcard benchmarks/*/pytorch/requirements.txt)
 
-.PHONY: run setup check test test-lab system bench clean
+.PHONY: run setup check test system bench clean
 
 run: setup
 	@$(BIN)/python run.py
@@ -17,10 +16,7 @@ check: setup
 	@$(BIN)/python run.py check
 
 test: system $(VENV)/.ready-for-tests
-	@$(BIN)/python -m pytest -m "not lab"
-
-test-lab: system $(VENV)/.ready-for-tests
-	@$(BIN)/python -m pytest -m lab
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup
 
 bench: $(VENV)/.ready-for-tests
 	@for bench in tests/bench/bench_*.py; do echo "== $$bench"; PYTHONPATH=.:tests/unit:tests/integration:tests/lab $(BIN)/python $$bench || exit 1; done

@@ -12,9 +12,14 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """The quick tests first: a broken unit is known before an image is built."""
+    """The quick tests first: a broken unit is known before an image is built. What shares an engine or hosts stays together."""
     order = ("unit", "contract", "architecture", "integration")
     items.sort(key=lambda item: next((place for place, name in enumerate(order) if f"tests/{name}/" in item.path.as_posix()), 0))
+    for item in items:
+        for fixture in ("lab", "docker_engine", "rootless"):
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group(fixture))
+                break
 
 
 @pytest.hookimpl(wrapper=True)

@@ -44,10 +44,14 @@ class InferModel:
         self._threads = threading.local()
 
     def __call__(self, inputs: Sequence[torch.Tensor]) -> Tuple[List[torch.Tensor], float]:
-        """Run one query; the outputs are copies, as the request writes its next ones over its last."""
+        """Run one query; the outputs are copies, as the request writes its next ones over its last.
+
+        The inputs are set one by one, since handing them to `infer` takes the binding some 0.1 ms longer.
+        """
         request = getattr(self._threads, "request", None) or self._new_request()
-        results = request.infer([tensor.numpy() for tensor in inputs], share_inputs=True, share_outputs=False)
-        return [torch.from_numpy(array) for array in results.values()], 0.0
+        for place, tensor in enumerate(inputs):
+            request.set_input_tensor(place, openvino.Tensor(tensor.contiguous().numpy(), shared_memory=True))
+        return [torch.from_numpy(array) for array in request.infer(share_outputs=False).values()], 0.0
 
     def describe(self) -> Dict[str, Any]:
         """What runs, as the compiled model itself says."""
@@ -62,12 +66,11 @@ class InferModel:
         }
 
     def profile(self, run_once: Any, folder: Path) -> Any:
-        """One pass by OpenVINO's own profiler, of the same file loaded once more; it makes no trace."""
-        del folder
+        """One pass by OpenVINO's own profiler, of the same file loaded once more."""
         with kept_signal_stack():
             compiled = _load(Path(self._path), dict(self._properties, PERF_COUNT=True))
         with swapped(self._threads, "request", ProfiledRequest(compiled)) as request:
-            return request.second_pass(run_once), None
+            return request.second_pass(run_once, folder)
 
     def _new_request(self) -> Any:
         self._threads.request = self._compiled.create_infer_request()

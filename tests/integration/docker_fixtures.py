@@ -21,6 +21,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "lab"))
 import base_image
 
 RUN_ID = "20990101000000"
+OWN_WORLD = ("unshare", "--net", "--pid", "--fork", "--mount-proc", "--kill-child=SIGKILL")
+"""An engine in it leaves alone the bridge and the addresses of another one on this machine, and its containers die with it."""
 
 
 def engine_answers():
@@ -39,26 +41,26 @@ def docker_engine(tmp_path_factory):
     if engine_answers():
         yield
         return
-    with private_engine(tmp_path_factory.mktemp("dockerd")):
+    with private_engine(tmp_path_factory.mktemp("dockerd"), inside=()):
         yield
 
 
 @contextmanager
-def private_engine(folder, *options, inside=()):
+def private_engine(folder, inside=OWN_WORLD):
     """An engine of our own that DOCKER_HOST leads to, started by the command `inside`; yields its process."""
     if shutil.which("dockerd") is None or os.geteuid() != 0:
         pytest.skip("only root, with dockerd installed, can start a Docker engine")
     socket = f"unix://{folder}/docker.sock"
     places = ["--data-root", folder / "data", "--exec-root", folder / "exec", "--pidfile", folder / "pid", "--host", socket]
     with (folder / "log").open("wb") as log:
-        engine = subprocess.Popen([*inside, "dockerd", *map(str, places), *options], stdout=log, stderr=log)
+        engine = subprocess.Popen([*inside, "dockerd", *map(str, places)], stdout=log, stderr=log)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_HOST", socket)
         try:
             wait_for_engine(engine, folder / "log")
             yield engine
         finally:
-            engine.terminate()
+            engine.kill() if inside else engine.terminate()  # unshare takes no notice of a SIGTERM
             engine.wait(60)
             subprocess.run(["umount", folder / "exec/netns/default"], capture_output=True, check=False)  # dockerd leaves it
 

@@ -20,13 +20,9 @@ from utils.runtime.container import ContainerPlace
 pytestmark = pytest.mark.docker
 
 
-OWN_WORLD = ("unshare", "--net", "--pid", "--fork", "--mount-proc", "--kill-child=SIGKILL")
-"""Another engine on this machine keeps its bridge, and with this one die its containers."""
-
-
 @pytest.fixture
 def engine(tmp_path):
-    with private_engine(tmp_path, "--bridge", "none", "--iptables=false", inside=OWN_WORLD) as process:
+    with private_engine(tmp_path) as process:
         with closing(docker.from_env()) as client:
             base_image.build(client)
         yield process

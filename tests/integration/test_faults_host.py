@@ -6,7 +6,7 @@ import pytest
 from lab_fixtures import nothing_left
 from run_fixtures import MEASURED
 
-pytestmark = [pytest.mark.docker, pytest.mark.lab]
+pytestmark = pytest.mark.docker
 
 SLOW = "import time\ntime.sleep(0.08)\nreturn inputs, 0.0"
 

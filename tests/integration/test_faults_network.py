@@ -7,7 +7,7 @@ import pytest
 from lab_fixtures import nothing_left
 from run_fixtures import MEASURED
 
-pytestmark = [pytest.mark.docker, pytest.mark.lab]
+pytestmark = pytest.mark.docker
 
 SLOW = "import time\nprint('a line of output', flush=True)\ntime.sleep(0.1)\nreturn inputs, 0.0"
 """Some eighty queries: the guest takes about ten seconds."""

@@ -24,16 +24,14 @@ from utils.runtime.image_exchange import ImageExchange, Wanted
 
 pytestmark = pytest.mark.docker
 
-QUIET = ("--bridge=none", "--iptables=false")
-
 
 @pytest.fixture(scope="module")
 def racks(tmp_path_factory):
     """Two hosts with an engine each: (this machine, another over SSH)."""
-    with private_engine(tmp_path_factory.mktemp("other"), *QUIET):
+    with private_engine(tmp_path_factory.mktemp("other")):
         sshd = start_sshd(tmp_path_factory.mktemp("sshd"))
         try:
-            with private_engine(tmp_path_factory.mktemp("here"), *QUIET):
+            with private_engine(tmp_path_factory.mktemp("here")):
                 yield HostTarget("localhost", 0, ssh=False), replace(sshd.target, rank=1)
         finally:
             sshd.stop()

@@ -9,8 +9,6 @@ from quick_guest import kept, measured, ran, use_quick_guest
 from test_interrupt import containers, left_over, wait_for
 from toy import add_case
 
-pytestmark = pytest.mark.lab
-
 POINTS = 20
 SEED = 20
 

@@ -8,8 +8,6 @@ import pytest
 from run_fixtures import MEASURED, copy_project, in_container
 from toy import add_case
 
-pytestmark = pytest.mark.lab
-
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(2)> [x](javascript:alert(3)) | a | \x1b[2J\x1b]0;owned\x07"
 
 AT_EXIT = """

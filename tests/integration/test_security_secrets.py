@@ -7,8 +7,6 @@ import pytest
 from ssh_fixtures import make_key
 from toy import add_case
 
-pytestmark = pytest.mark.lab
-
 PIP, TOKEN, ARGUMENT, PASSWORD = "p1p-s3cr3t/with@signs", "t0ken-s3cr3t", "4rgument-s3cr3t", "ssh-s3cr3t"
 SECRETS = (PIP, PIP.replace("/", "%2F").replace("@", "%40"), TOKEN, ARGUMENT, PASSWORD)
 SOURCE = f"http://me:{SECRETS[1]}@127.0.0.1:9/simple"

@@ -163,7 +163,7 @@ def test_onnxruntimes_trace_is_closed_after_a_pass_that_failed(onnx_path, tmp_pa
     assert json.loads(next(tmp_path.iterdir()).read_text())
 
 
-def test_openvinos_profiler_names_its_operators_and_their_precision(onnx_path):
+def test_openvinos_profiler_names_its_operators_and_their_precision_and_lays_them_end_to_end(onnx_path, tmp_path):
     openvino = pytest.importorskip("openvino")
     properties = {"PERF_COUNT": True, "INFERENCE_PRECISION_HINT": openvino.Type.f32, "INFERENCE_NUM_THREADS": 1}
     with kept_signal_stack():
@@ -173,9 +173,15 @@ def test_openvinos_profiler_names_its_operators_and_their_precision(onnx_path):
         for _ in range(2):
             request.infer([zeros()], share_inputs=True, share_outputs=False)
 
-    (convolution,) = [one for one in request.second_pass(two_queries) if one[0].startswith("Convolution (")]
+    spent, trace = request.second_pass(two_queries, tmp_path)
+    (convolution,) = [one for one in spent if one[0].startswith("Convolution (")]
     assert convolution[0].endswith("f32)")
     assert (convolution[1], convolution[2] > 0) == (2, True)
+    events = json.loads(trace.read_text())["traceEvents"]
+    half = len(events) // 2
+    assert [event["ts"] for event in events[1:half]] == pytest.approx([one["ts"] + one["dur"] for one in events[: half - 1]])
+    assert events[half]["ts"] >= events[half - 1]["ts"] + events[half - 1]["dur"]
+    assert sum(event["dur"] for event in events) == pytest.approx(1e6 * sum(seconds for _, _, seconds in spent))
 
 
 @pytest.mark.parametrize("before", [{}, {"request": "plain"}])
