@@ -42,14 +42,16 @@ def test_only_a_port_other_than_22_is_in_the_name():
         ("a,node,b", "node"),
         ("*.lab,!bad.lab", "good.lab"),
         ("[node]:2222", "[node]:2222"),
-        (paramiko.HostKeys.hash_host("node"), "node"),
+        pytest.param(paramiko.HostKeys.hash_host("node"), "node", id="hashed"),
     ],
 )
 def test_a_known_key_is_trusted(tmp_path, names, name):
     check_key(name, KEY, [known_hosts(tmp_path, line(names))], trust_first_use=False)
 
 
-@pytest.mark.parametrize("names", ["nodes", "[node]:2222", "*,!node", paramiko.HostKeys.hash_host("other")])
+@pytest.mark.parametrize(
+    "names", ["nodes", "[node]:2222", "*,!node", pytest.param(paramiko.HostKeys.hash_host("other"), id="hashed")]
+)
 def test_another_host_s_line_says_nothing(tmp_path, names):
     assert known_keys("node", [known_hosts(tmp_path, line(names))]) == []
 
