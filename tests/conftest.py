@@ -5,12 +5,16 @@ import signal
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the threads of several workers would spin, each waiting for the others'
+
 
 def pytest_configure(config):
     """Let tests of Ctrl-C find SIGINT as a terminal has it: in a background job it is ignored, which children would inherit."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items):
     """The quick tests first: a broken unit is known before an image is built. What shares an engine or hosts stays together."""
     order = ("unit", "contract", "architecture", "integration")

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from tools.errors import AccelmarkError, CommandError, HostError
+from utils.cancel import Cancellation
 from utils.connection import connect
+from utils.lock import Claim, HostLock
 from utils.monitoring.supervise import stop_all
+from utils.record import this_start
 from utils.runtime.clean import clean
 
 if TYPE_CHECKING:
     from utils.connection.base import Connection
-    from utils.plan import RunPlan
+    from utils.plan import HostTarget, RunPlan
 
 REMOVE = """
 import glob, os, shutil, sys
@@ -25,12 +29,13 @@ for path in glob.glob(os.path.join(glob.escape(sys.argv[1]), ".guest-run*")):
 
 
 def clean_hosts(plan: RunPlan, images: bool) -> int:
-    """Clear every host and say what went; a host that cannot be reached is said too, and the others are still cleared."""
+    """Clear every host and say what went; a host that cannot be reached, or that a living run uses, is said too, and the others
+    are still cleared."""
     console = Console(highlight=False)
     worst = 0
     for host in plan.hosts:
         try:
-            with connect(host) as connection:
+            with connect(host) as connection, _lock(connection, host):
                 lines = _clear(connection, plan, images)
         except AccelmarkError as error:
             print(f"run.py: {host.host}: {error}", file=sys.stderr)  # noqa: T201
@@ -39,6 +44,13 @@ def clean_hosts(plan: RunPlan, images: bool) -> int:
         for line in lines or ["nothing to remove"]:
             console.print(f"{host.host}: {line}", markup=False, soft_wrap=True)
     return worst
+
+
+def _lock(connection: Connection, host: HostTarget) -> HostLock:
+    """The host's lock: what a living run uses is not cleared from under it."""
+    now = this_start()
+    claim = Claim(secrets.token_hex(16), "run.py clean", host.host, now.user, now.machine, now.pid, now.began)
+    return HostLock(connection, claim, waits=False, cancellation=Cancellation(), told=lambda _: None)
 
 
 def _clear(connection: Connection, plan: RunPlan, images: bool) -> list[str]:

@@ -118,7 +118,9 @@ class HostLock(AbstractContextManager["HostLock"]):
             if line.startswith(BUSY):
                 holder = words(line.removeprefix(BUSY))
                 if not self._waits:
-                    raise HostBusy(f"{host} is in use by {holder}; `run.py run --wait` waits until that has ended")
+                    raise HostBusy(
+                        f"{host} is in use by {holder}; come back when that has ended (`run.py run --wait` waits for it)"
+                    )
                 waiting = True
                 logger.info("{}: waits for {}", host, holder)
                 self._told(f"{host}: waits for {holder}")

@@ -47,7 +47,7 @@ def test_log_call_information_says_which_function_logged(project):
     project.host_yaml(LOG_CALL_INFORMATION=True, CASES=add_case(project, "toy"))
     assert project.run().status == 0
     run = project.results / "latest"
-    assert "utils.session:_phase:" in (run / "host.out.log").read_text()
+    assert "utils.case_run:_phase:" in (run / "host.out.log").read_text()
     assert "tools.steps:" in (run / "toy:pytorch_2.13/127.0.0.1_noderank0/container.out.log").read_text()
 
 
@@ -64,9 +64,9 @@ def test_pip_source_is_where_packages_come_from(project):
 
 def test_what_nobody_foresaw_costs_one_case_and_not_the_next(project):
     cases = {**add_case(project, "odd", "odd"), **add_case(project, "toy")}
-    session = project.folder / "utils/session.py"
+    code = project.folder / "utils/case_run.py"
     broken = 'self._phase("packages")\n            assert self.case.case != "odd", "nobody thought of this"'
-    session.write_text(session.read_text().replace('self._phase("packages")', broken))
+    code.write_text(code.read_text().replace('self._phase("packages")', broken))
     project.host_yaml(CASES=cases)
     finished = project.run()
     assert finished.status == 1

@@ -39,10 +39,17 @@ def test_a_second_run_says_who_has_the_host_and_leaves_nothing(busy):
     assert second.status == 3
     assert f"run.py: 127.0.0.1 is in use by {name} of " in second.output
     assert f"(process {run.pid} on " in second.output
-    assert "`run.py run --wait` waits until that has ended" in second.output
+    assert "come back when that has ended (`run.py run --wait` waits for it)" in second.output
     assert len(list(project.results.iterdir())) == 1
     first = project.finish(run)
     assert (first.status, list(ran(project))) == (0, ["one"])
+
+
+def test_clean_takes_nothing_from_a_run_that_lives(busy):
+    project, run = busy
+    cleaned = project.run("clean")
+    assert (cleaned.status, "127.0.0.1 is in use by run" in cleaned.output) == (3, True), cleaned.output
+    assert project.finish(run).status == 0
 
 
 def test_a_second_run_that_waits_runs_afterwards(busy):

@@ -106,8 +106,9 @@ def main(source: Monitor, argv: Optional[Sequence[str]] = None) -> int:
     try:
         if arguments.operation == "status":
             return _status(source.name, pid_file)
-        if arguments.operation != "start":
-            daemon.stop(pid_file, STOP_TIMEOUT)
+        listened = arguments.operation == "start" or daemon.stop(pid_file, STOP_TIMEOUT)
+        if arguments.operation == "stop" and not listened:
+            return _refuse(source.name, f"it hung and was killed after {STOP_TIMEOUT:g} s; its readings may stop early", FAILED)
         if arguments.operation == "stop":
             return _say(f"the {source.name} monitor is stopped")
         return _start(source, folder, pid_file, _interval())

@@ -54,15 +54,21 @@ def live(pid_file: Path) -> Optional[int]:
     return int(pid) if pid.isdigit() and _began(int(pid)) == began and _is_daemon(int(pid)) else None
 
 
-def stop(pid_file: Path, seconds: float) -> None:
-    """End the daemon, if there is one: asked first, killed after `seconds`. Raises PermissionError when it is someone else's."""
+def stop(pid_file: Path, seconds: float) -> bool:
+    """End the daemon, if there is one: asked first, killed after `seconds`; return whether it did as it was asked.
+
+    Raises PermissionError when it is someone else's.
+    """
+    asked = []
     for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, KILL_TIMEOUT)):
         pid = live(pid_file)
         if pid is not None:
             os.kill(pid, number)
             _wait_for_end(pid_file, patience)
+            asked.append(number)
     if os.path.lexists(str(pid_file)):
         pid_file.unlink()
+    return signal.SIGKILL not in asked
 
 
 def stop_below(folder: Path, pattern: str, seconds: float) -> List[str]:

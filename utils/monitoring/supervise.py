@@ -89,7 +89,7 @@ class _Monitor:
             self._note("it ended before the case did; its readings stop early")
         stopped = self._operate("stop", STOP_TIMEOUT)
         if stopped is not None and stopped.status != 0:
-            self._note(f"it could not be stopped: {_last_line(stopped)}")
+            self._note(f"stopping it failed: {_last_line(stopped)}")
         log = f"{self.log_dir}/{self.name}_monitor.log"
         lines = self._run(["grep", "-c", "-v", "accelmark_monitor", log], QUICK_TIMEOUT)
         if lines is not None and lines.status != 0:

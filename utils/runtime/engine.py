@@ -57,14 +57,15 @@ def lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
 
 
 def stream_request(
-    api: APIClient, path: str, params: Mapping[str, Any], headers: Mapping[str, str], body: bytes | None = None
+    api: APIClient, path: str, params: Mapping[str, Any], headers: Mapping[str, str], silence: float, body: bytes | None = None
 ) -> CancellableStream[bytes]:
-    """POST to the engine and return its answer's raw lines; `close()`, from any thread, ends the engine's work on it.
+    """POST to the engine and return its answer's raw lines, which end when none comes for `silence` seconds; `close()`, from any
+    thread, ends the engine's work on it.
 
     The SDK's own build and pull cannot be cancelled. Raises APIError when the engine refuses, RequestException when it is away.
     """
     url = f"{api.base_url}/v{api.api_version}{path}"
-    response = api.post(url, params=params, headers=headers, data=body, stream=True, timeout=None)
+    response = api.post(url, params=params, headers=headers, data=body, stream=True, timeout=silence)
     if response.status_code >= 400:
         raise APIError(response.text, response=response, explanation=_message(response.text))
     return CancellableStream(response.iter_lines(chunk_size=64 * 1024), response)

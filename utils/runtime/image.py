@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -35,6 +36,9 @@ IN_HISTORY = (
     "note: a build argument has a secret in it, which whoever gets this image can read (docker history): do not push it; "
     "an index without a password, or one that only this network reaches, leaves none"
 )
+PULL_SILENCE, BUILD_SILENCE = 600.0, 3600.0
+"""Seconds without a word after which a pull, which tells of every part that comes, or a build's step is taken for dead."""
+
 ENGINES_OWN = (" ---> ", "Removing intermediate container")
 """How lines of a build's log begin that say nothing about a failure."""
 
@@ -80,8 +84,10 @@ def _pull(host: str, client: DockerClient, plan: ImagePlan, tag: str, on_line: O
     name, _, version = remote.rpartition(":")
     on_line(f"Pulling {remote}")
     try:
-        stream = stream_request(client.api, "/images/create", {"fromImage": name, "tag": version}, pull_headers(name))
-        _watch(stream, cancelled, lambda message: _raise_error(message, on_line))
+        stream = stream_request(
+            client.api, "/images/create", {"fromImage": name, "tag": version}, pull_headers(name), PULL_SILENCE
+        )
+        _watch(stream, cancelled, lambda message: _raise_error(message, on_line), PULL_SILENCE)
         client.api.tag(remote, repository(plan), version)
     except (APIError, ImageError) as error:
         said = explanation(error) if isinstance(error, APIError) else str(error)
@@ -98,6 +104,10 @@ def _raise_error(message: Mapping[str, Any], on_line: OnLine) -> None:
         raise ImageError(masked(str(message["error"])))
     if "progressDetail" not in message or not message["progressDetail"]:
         on_line(masked(f"{message.get('id', '')} {message.get('status', '')}".strip()))
+
+
+class Silence(ImageError):
+    """The engine has not said anything for too long."""
 
 
 class _Build:
@@ -118,10 +128,14 @@ class _Build:
             **({"networkmode": network} if network else {}),
         }
         try:
-            stream = stream_request(self._client.api, "/build", params, build_headers(), build_context(self._plan))
+            context = build_context(self._plan)
+            stream = stream_request(self._client.api, "/build", params, build_headers(), BUILD_SILENCE, context)
         except APIError as error:
             raise ImageError(f"{self._host}: {shown(self._plan)}/Dockerfile: {explanation(error)}") from error
-        _watch(stream, cancelled, self._message)
+        try:
+            _watch(stream, cancelled, self._message, BUILD_SILENCE)
+        except Silence as error:
+            raise ImageError(f"{self._host}: docker build of {shown(self._plan)} hangs: {error} at {self._step}") from error
         if not has_image(self._client, self._tag):
             raise EngineLost(f"{self._host}: the Docker engine was lost while it built {shown(self._plan)}")
 
@@ -156,9 +170,13 @@ class _Build:
         )
 
 
-def _watch(stream: CancellableStream[bytes], cancelled: Cancel | None, handle: Callable[[Mapping[str, Any]], None]) -> None:
-    """Hand each message over; a cancel, or an exception on the way, ends the engine's work too."""
+def _watch(
+    stream: CancellableStream[bytes], cancelled: Cancel | None, handle: Callable[[Mapping[str, Any]], None], silence: float
+) -> None:
+    """Hand each message over; a cancel, or an exception on the way, ends the engine's work too. Raises Silence after so many
+    seconds without a message."""
     ended: list[bool] = []
+    heard = time.monotonic()
 
     def cancel() -> None:
         ended.append(True)
@@ -169,10 +187,13 @@ def _watch(stream: CancellableStream[bytes], cancelled: Cancel | None, handle: C
     try:
         for message in messages(stream):
             handle(message)
+            heard = time.monotonic()
     finally:
         stream.close()
     if ended:
         raise Interrupted("the image was not finished")
+    if time.monotonic() - heard >= silence:
+        raise Silence(f"nothing was heard of it for {silence:g} s")
 
 
 def _build_args(plan: ImagePlan, pip_source: str | None) -> dict[str, str]:
