@@ -6,14 +6,14 @@ import dataclasses
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from loguru import logger
 
 from tools.contract import FAILED, RESULT_FILE, Reason, Result, progress_from_line, result_from_json
-from tools.errors import AccelmarkError, CaseCrash, CaseTimeout, CommandError, ConfigError, Interrupted
+from tools.errors import AccelmarkError, CaseCrash, CaseTimeout, CommandError, ConfigError, HostError, Interrupted
 from utils.connection.trees import sweep
 from utils.guest_command import guest_command, guest_folder
 from utils.guest_files import hide_secrets, read_text
@@ -88,14 +88,15 @@ class CaseRun:
         self._check_end(status)
 
     def take_up(self, anew: bool) -> bool:
-        """Wait for the guest that a killed run.py left, or collect what that left; False where the case is to be run anew."""
+        """Wait for the guest that a killed run.py, or a lost link, left, or collect what that left; False where there is nothing,
+        and all rests were cleared away."""
         session = self.session
         left = Left(session.connection, session.plan, self.case, session.host, self.remote, self.local)
         guest = None if anew else left.guest(session.patience)
         if anew or (guest is None and not left.has_result()):
             left.clear()
             return False
-        self.notes.append("taken up by a resumed run: its guest went on while no run.py looked after it")
+        self.notes.append("taken up later: its guest went on while no run.py looked after it")
         status = 0
         with ExitStack() as stack:
             if left.is_there():
@@ -198,13 +199,16 @@ class CaseRun:
             self.notes.append(f"CLEAR_CACHES: the page cache of {connection.host} was not dropped, that needs root ({why})")
 
     def _check_end(self, status: int) -> None:
-        """A guest that wrote its result speaks for itself; one that died silently is described here."""
+        """A guest that wrote its result speaks for itself; one that died silently, or was told to end by somebody else, is
+        described here."""
         if status == 0:
             return
         ended = ending(status)
         result, _ = self._result()
         if result is None:
             raise CaseCrash("\n  ".join([f"the guest ended with {ended} and left no result; its last lines:", *self.last_lines]))
+        if Interrupted.reason in {reason.kind for reason in result.reasons}:
+            raise CaseCrash(f"the guest was told to end, but not by run.py ({ended}); what stops processes on that host?")
         if result.status != FAILED and status > 128:
             self.notes.append(f"the guest wrote its result and then ended with {ended}")
 
@@ -224,9 +228,16 @@ class CaseRun:
             return
         try:
             self.notes += connection.get_tree(self.remote, self.local)
-            connection.run(["rm", "-rf", self.remote], timeout=QUICK_SECONDS)
         except CommandError as error:
             self.notes.append(f"nothing could be collected from {connection.host}: {error}")
+            return
+        except OSError as error:
+            raise HostError(
+                f"what {connection.host} has of it in {self.remote} cannot be stored in {self.local}: {error.strerror}; "
+                "free some space, then `run.py run --resume` collects it"
+            ) from error
+        with suppress(CommandError, CaseTimeout):  # what lies there then is the host's disk's, not the case's problem
+            connection.run(["rm", "-rf", self.remote], timeout=QUICK_SECONDS)
 
     def _result(self) -> tuple[Result | None, str]:
         """The guest's result, or None and why there is none."""

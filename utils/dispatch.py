@@ -35,6 +35,14 @@ if TYPE_CHECKING:
     from utils.record import Record
     from utils.report.schema import CaseReport, Report
 
+REMOVE_EMPTY = """
+import os, sys
+for folder, _, _ in os.walk(sys.argv[1], topdown=False):
+    try:
+        os.rmdir(folder)
+    except OSError:
+        pass
+"""
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -107,13 +115,16 @@ class _Run:
             self.display.phase(host.host, "connecting")
         try:
             with connect(host, self.cancellations[host.host].register) as connection, self._locked(connection, host) as lock:
-                self._prepare(connection, host)
-                session = Session(plan, host, connection, self.cancellations[host.host], self.display)
+                session = Session(plan, host, connection, self.cancellations[host.host], self.display, lock)
+                self._prepare(session)
                 self._bring_images(session)
                 for number, case in enumerate(plan.cases, 1):
                     self.display.start_case(host.host, case.name, number, len(plan.cases))
-                    reports.append(self._kept(case, host) or self._case(session, case, lock))
-                self._leave(connection)
+                    reports.append(self._kept(case, host) or self._case(session, case))
+                    reports = self._with_recovered(session, reports)
+                session.settle()
+                reports = self._with_recovered(session, reports)
+                self._leave(session)
         except Exception as failure:
             error = as_outcome(failure)
             logger.error("{}: {}", host.host, error)
@@ -151,11 +162,19 @@ class _Run:
     def _kept(self, case: CasePlan, host: HostTarget) -> CaseReport | None:
         return self.record.kept_case(case, host) if self.record else None
 
-    def _case(self, session: Session, case: CasePlan, lock: HostLock | None) -> CaseReport:
+    def _with_recovered(self, session: Session, reports: Sequence[CaseReport]) -> list[CaseReport]:
+        """The reports, those of cases that were lost replaced by what came of them after all."""
+        found = [session.recovered.pop(f"{report.case}:{report.framework}", None) for report in reports]
+        for recovered in filter(None, found):
+            if self.record is not None:
+                self.record.keep(recovered)
+        return [recovered or report for recovered, report in zip(found, reports, strict=True)]
+
+    def _case(self, session: Session, case: CasePlan) -> CaseReport:
         try:
             session.cancellation.check()
-            if lock is not None:
-                lock.ensure()
+            if session.lock is not None:
+                session.lock.ensure()
         except (Interrupted, HostBusy) as error:
             return self._failed(case, session.host, error)
         except HostError as error:  # a host that is away is the case's to wait for
@@ -169,21 +188,21 @@ class _Run:
     def _failed(self, case: CasePlan, host: HostTarget, error: AccelmarkError) -> CaseReport:
         return failed_case(self.plan, case, host, Reason(error.reason, str(error)))
 
-    def _prepare(self, connection: Connection, host: HostTarget) -> None:
+    def _prepare(self, session: Session) -> None:
         """Clear what a killed run left, and bring the code."""
+        connection, host = session.connection, session.host.host
         if self.record is not None:
             self._clear(connection, resumed=self.record.resumed)
-        self.display.phase(host.host, "code")
-        cancellation = self.cancellations[host.host]
-        copied = sync_code(connection, self.plan.checkout, self.plan.code_path, cancelled=cancellation.register)
-        cancellation.check()
+        self.display.phase(host, "code")
+        copied = sync_code(connection, self.plan.checkout, self.plan.code_path, cancelled=session.cancellation.register)
+        session.cancellation.check()
         if copied:
-            logger.info("{}: {} files copied to {}", host.host, copied, self.plan.code_path)
+            logger.info("{}: {} files copied to {}", host, copied, self.plan.code_path)
         if self.plan.runtime == "docker":
             from utils.runtime.clean import reap  # noqa: PLC0415 - a run without Docker needs no SDK
 
-            for line in reap(connection, self.plan.run_id):
-                logger.warning("{}: left by a killed run and removed: {}", host.host, line)
+            for line in session.patience.again("containers of killed runs", lambda: reap(connection, self.plan.run_id)):
+                logger.warning("{}: left by a killed run and removed: {}", host, line)
 
     def _clear(self, connection: Connection, resumed: bool) -> None:
         """The host is ours, so what still runs there was left; but the container of a run that is resumed keeps its monitors."""
@@ -198,20 +217,22 @@ class _Run:
             from utils.runtime.image_copy import provide_images  # noqa: PLC0415
 
             self.display.phase(session.host.host, "images")
-            session.lacking = provide_images(
-                self.exchange, session.plan, session.host, session.connection, session.cancellation, session.image_line
-            )
+            wanted = (session.plan, session.host, session.connection, session.patience, session.cancellation, session.image_line)
+            session.lacking = provide_images(self.exchange, *wanted)
         self.exchange.leave(session.host)
 
-    def _leave(self, connection: Connection) -> None:
-        if not connection.is_local:
-            connection.run(["rm", "-rf", guest_folder(self.plan)], timeout=60)
+    def _leave(self, session: Session) -> None:
+        """Remove the run's folder on the host, but for what could not be collected."""
+        if not session.connection.is_local:
+            session.connection.run([session.connection.python, "-c", REMOVE_EMPTY, guest_folder(self.plan)], timeout=60)
 
 
 @contextmanager
 def _stopping(cancel: Callable[[], None]) -> Iterator[None]:
-    """Let Ctrl-C, SIGTERM and SIGHUP cancel; the main thread goes on waiting for what is being ended."""
-    before = {number: signal.signal(number, lambda *_: cancel()) for number in STOP_SIGNALS}
+    """Let Ctrl-C, SIGTERM and SIGHUP cancel; the main thread goes on waiting for what is being ended. What is ignored, as
+    SIGHUP under nohup, stays so."""
+    heard = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, lambda *_: cancel()) for number in heard}
     try:
         yield
     finally:

@@ -70,13 +70,19 @@ def stop_monitors(connection: Connection, folder: str) -> None:
 
 
 def sweep(run: Path) -> None:
-    """Remove the temporary files of a run's own start that was killed: in its folder, beside it, and in this machine's TMPDIR.
+    """Remove the temporary files of a run's own start that was killed: in its folder, beside it, and those of any killed run in
+    this machine's TMPDIR.
 
     Only where no guest can write, so that no name in there was chosen by one.
     """
     for path in [*run.glob(".*"), *run.glob("*:*/.*"), *_dead_links(run.parent)]:
         with suppress(OSError):
             path.unlink()
+    sweep_tunnels()
+
+
+def sweep_tunnels() -> None:
+    """Remove the ways to other hosts' engines that killed runs left in this machine's TMPDIR."""
     for folder in Path(tempfile.gettempdir()).glob("accelmark-*"):
         if _is_dead_tunnel(folder):
             shutil.rmtree(folder, ignore_errors=True)

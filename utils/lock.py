@@ -83,6 +83,11 @@ class HostLock(AbstractContextManager["HostLock"]):
         self._keeper.start()
         self._await(said)
 
+    def renew(self) -> None:
+        """Take the lock again after the link was lost, and with it, sooner or later, the lock; raises as entering does."""
+        self.release()
+        self.ensure()
+
     def release(self) -> None:
         """Let the next run have the host; safe to call twice."""
         self._let_go()

@@ -106,7 +106,9 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _changes(where: str, before: Mapping[str, Any], now: Mapping[str, Any], free: frozenset[str] = frozenset()) -> list[str]:
-    names = [name for name in dict.fromkeys([*before, *now]) if before.get(name) != now.get(name) and name not in free]
+    """A key of a host's own, `HOST_OPTIONS[node1].SSH_PORT`, is as free as the one for all hosts."""
+    changed = [name for name in dict.fromkeys([*before, *now]) if before.get(name) != now.get(name)]
+    names = [name for name in changed if name.rpartition("].")[2] not in free]
     return [f"{where}{name} was {before.get(name)!r} and is {now.get(name)!r} now" for name in names]
 
 

@@ -19,7 +19,7 @@ from rich.console import Console
 from tools.errors import AccelmarkError, HostBusy
 from utils.dispatch import run_plan
 from utils.display import make_display
-from utils.leftovers import sweep
+from utils.leftovers import sweep, sweep_tunnels
 from utils.ownership import first_missing, give_to_caller
 from utils.record import new_record, owned
 from utils.report.build import REPORT_FILES, build_report, exit_code, write
@@ -51,6 +51,7 @@ class Manner:
 def run_and_report(plan: RunPlan, request: Request, manner: Manner) -> int:
     """Run, write the report, print it, and return the exit code. Raises AccelmarkError when results cannot be written, HostBusy
     when other runs have all hosts; then nothing is left of this one."""
+    sweep_tunnels()
     made = first_missing(plan.results / plan.run_id)
     plan = _with_folder(plan)
     folder = plan.results / plan.run_id

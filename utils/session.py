@@ -1,10 +1,11 @@
-"""One case on one host, from its image to its part of the report; whatever fails is that case's outcome, not an exception."""
+"""One host of a run: its cases one after the other; whatever fails is that case's outcome, not an exception."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from loguru import logger
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from utils.cancel import Cancellation
     from utils.connection.base import Connection
     from utils.display import Display
+    from utils.lock import HostLock
     from utils.plan import CasePlan, HostTarget, RunPlan
     from utils.report.schema import CaseReport
 
@@ -33,12 +35,19 @@ class Session:
     connection: Connection
     cancellation: Cancellation
     display: Display
+    lock: HostLock | None = None
     lacking: Mapping[str, AccelmarkError] = field(default_factory=dict)
     """Why an image that was to be copied is not here, by tag."""
     losses: list[HostError] = field(default_factory=list)
+    lost: dict[str, CaseRun] = field(default_factory=dict)
+    """The cases in which the host was lost, as long as nobody knows what became of them there."""
+    recovered: dict[str, CaseReport] = field(default_factory=dict)
+    """What came of lost cases after all."""
 
     def __post_init__(self) -> None:
-        self.patience = Patience(self.connection, self.plan.reconnect_seconds, self.cancellation.register)
+        told = partial(self.display.phase, self.host.host)
+        on_back = self.lock.renew if self.lock is not None else lambda: None
+        self.patience = Patience(self.connection, self.plan.reconnect_seconds, self.cancellation.register, told, on_back)
         self.connection = SteadyConnection(self.connection, self.patience)
 
     def run_case(self, case: CasePlan, resumed: bool = False, anew: bool = False) -> CaseReport:
@@ -49,13 +58,16 @@ class Session:
         self.patience.fresh()
         try:
             self._check_not_set_aside()
+            self._settle_lost()
             if not (resumed and work.take_up(anew)):
                 work.measure()
             report = work.report(None)
         except Exception as failure:
             error = as_outcome(failure)
             logger.error("{} on {}: {}", case.name, self.host.host, error)
-            self.losses += [error] if isinstance(error, HostError) else []
+            if isinstance(error, HostError):
+                self.losses.append(error)
+                self.lost[case.name] = work
             report = work.report(self.cancellation.cause(error))
         self.display.end_case(self.host.host, case.name, report.status, time.monotonic() - began)
         return report
@@ -64,6 +76,33 @@ class Session:
         """Raises HostError for a host that was lost twice: a third case would only wait as long again."""
         if len(self.losses) >= MOST_LOSSES:
             raise HostError(f"{self.host.host} was set aside, as it was lost twice; at last: {self.losses[MOST_LOSSES - 1]}")
+
+    def settle(self) -> None:
+        """Settle what was lost, should the host answer now, so that nothing is left there; never raises an AccelmarkError."""
+        if not self.lost:
+            return
+        self.patience.fresh()
+        try:
+            self.connection.reach(self.cancellation.register)
+            self._settle_lost()
+        except AccelmarkError as error:
+            logger.warning("{}: what was lost there stays for `--resume` or `clean`: {}", self.host.host, error)
+
+    def _settle_lost(self) -> None:
+        """Wait for the guests of lost cases, collect what they finished, and clear away the rest, so that nothing of them runs
+        beside what comes. Raises HostError."""
+        for name, work in list(self.lost.items()):
+            error = None
+            try:
+                taken_up = work.take_up(anew=False)
+            except HostError:
+                raise
+            except Exception as failure:
+                taken_up, error = True, as_outcome(failure)
+            del self.lost[name]
+            if taken_up:
+                self.recovered[name] = work.report(error)
+                self.display.message(f"{self.host.host}: {name} was taken up again: {self.recovered[name].status}")
 
     def image_line(self, line: str) -> None:
         """A line of what an image's build, pull or copy says."""

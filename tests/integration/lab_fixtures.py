@@ -19,6 +19,7 @@ import base_image
 import hosts
 
 DOCKERFILE = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN echo built > /built\n"
+CONTAINER_OPTIONS = f"-v {VENV}:{VENV}:ro -e PATH={VENV}/bin:/usr/bin:/bin -e OMP_NUM_THREADS=1"
 
 
 @pytest.fixture(scope="session")
@@ -88,18 +89,18 @@ class Far:
             "SSH_KEY": str(self.lab.user_key),
             "SSH_KNOWN_HOSTS": str(self.lab.known_hosts),
             "BUILD_ARGS": {"BASE_IMAGE": base_image.TAG},
-            "ACCE_CONTAINER_OPT": f"-v {VENV}:{VENV}:ro -e PATH={VENV}/bin:/usr/bin:/bin -e OMP_NUM_THREADS=1",
+            "ACCE_CONTAINER_OPT": CONTAINER_OPTIONS,
             "MONITOR_INTERVAL": 0.2,
             "RECONNECT_SECONDS": 40,
             "CASES": {name: data for case in cases for name, data in case.items()},
         }
         self.project.host_yaml(**{**values, **keys})
 
-    def case(self, name, **engine):
+    def case(self, name, framework="pytorch_here", **engine):
         """A toy case, with an engine of its own."""
         for host in self.lab.hosts:
             (host.disk / "data").mkdir(exist_ok=True)
-        [entry] = add_case(self.project, name, f"engine_{name}", framework="pytorch_here", **engine)
+        [entry] = add_case(self.project, name, f"engine_{name}", framework=framework, **engine)
         return {entry: str(self.lab.there / "data")}
 
     def start(self, moment):

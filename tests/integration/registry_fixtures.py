@@ -18,9 +18,10 @@ USER, PASSWORD = "me", "secret"
 
 @dataclass(frozen=True)
 class Registry:
-    """A registry that runs at `address`, and an engine that can bring images there."""
+    """A registry that runs at `address`, its process, and an engine that can bring images there."""
 
     address: str
+    process: subprocess.Popen
     client: object
 
     def take(self, tag):
@@ -37,20 +38,20 @@ def credentials():
 
 
 @contextmanager
-def running_registry(folder, **more):
-    """The address of a registry whose images lie in `folder`; `more` are sections of its configuration."""
+def running_registry(folder, client, host="localhost", **more):
+    """A registry whose images lie in `folder`; `more` are sections of its configuration."""
     if shutil.which("docker-registry") is None:
         pytest.skip("no docker-registry; tests/lab/install.sh installs it")
-    address = f"localhost:{free_port()}"
+    address = f"{host}:{free_port()}"
     sections = {"http": {"addr": address}, "storage": {"filesystem": {"rootdirectory": str(folder / "images")}}, **more}
     (folder / "config.yml").write_text(json.dumps({"version": 0.1, **sections}))  # JSON is YAML too
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(["docker-registry", "serve", folder / "config.yml"], stdout=log, stderr=log)
     try:
         wait_for_answer(f"http://{address}/v2/", process, folder / "log")
-        yield address
+        yield Registry(address, process, client)
     finally:
-        process.terminate()
+        process.kill()
         process.wait(20)
 
 
@@ -74,8 +75,8 @@ def answers(url):
 
 @pytest.fixture(scope="session")
 def registry(docker_client, tmp_path_factory):
-    with running_registry(tmp_path_factory.mktemp("registry")) as address:
-        yield Registry(address, docker_client)
+    with running_registry(tmp_path_factory.mktemp("registry"), docker_client) as running:
+        yield running
 
 
 @pytest.fixture
@@ -86,5 +87,5 @@ def private_registry(docker_client, tmp_path):
     hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4))
     (folder / "users").write_text(f"{USER}:{hashed.decode()}\n")
     login = {"htpasswd": {"realm": "images", "path": str(folder / "users")}}
-    with running_registry(folder, auth=login) as address:
-        yield Registry(address, docker_client)
+    with running_registry(folder, docker_client, auth=login) as running:
+        yield running

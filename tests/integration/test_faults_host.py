@@ -2,8 +2,9 @@
 
 import threading
 
+import hosts
 import pytest
-from lab_fixtures import nothing_left
+from lab_fixtures import CONTAINER_OPTIONS, nothing_left
 from run_fixtures import MEASURED
 
 pytestmark = pytest.mark.docker
@@ -100,6 +101,37 @@ def test_a_container_that_somebody_removes_is_a_crash_of_that_case_only(far, run
     assert nothing_left(host)
 
 
+def test_monitors_that_die_or_hang_are_notes(far, running):
+    host = running()
+    host.run("pkill", "-KILL", "-f", "sys_monitor")
+    host.run("pkill", "-STOP", "-f", "cpu_monitor")
+    run, _ = far.finish()
+    assert (run.status, statuses(run)) == (0, [True, True]), run.output
+    notes = run.case("slow")["notes"]
+    said = [
+        "the sys monitor on {}: it ended before the case did",
+        "the cpu monitor on {}: stopping it failed: the cpu monitor: it hung",
+    ]
+    assert all(any(words.format(host.address) in note for note in notes) for words in said), notes
+    assert nothing_left(host)
+
+
+def test_an_image_s_build_that_is_killed_is_that_cases_failure_only(far, lab_hosts):
+    [host, _] = lab_hosts
+    far.project.write("docker_images/cpu/pytorch_slow/Dockerfile", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN sleep 60\n")
+    far.write(far.case("slow", framework="pytorch_slow"), far.case("second"), hosts=[host])
+    far.start("image: Step 3")
+    with host.docker() as client:
+        hosts.eventually(client.containers.list)[0].kill()
+    run, _ = far.finish()
+    kind, message = reason(run)
+    assert (run.status, kind, statuses(run)) == (1, "IMAGE", [False, True]), run.output
+    assert "docker build of docker_images/cpu/pytorch_slow failed at step 3/4 (RUN sleep 60), exit 137" in message
+    assert nothing_left(host)
+    with host.docker() as client:
+        assert client.containers.list(all=True) == []
+
+
 def test_an_sshd_that_allows_two_sessions_is_logged_in_to_more_often(far, lab_hosts):
     [host, _] = lab_hosts
     host.restart(sessions=2)
@@ -120,9 +152,7 @@ ENDS = {
 def test_how_a_guest_ended_is_told_apart(far, lab_hosts):
     host = lab_hosts[0]
     cases = [far.case(name, call=call) for name, (call, _, _) in ENDS.items()]
-    far.write(*cases, hosts=[host], CASE_TIMEOUT=20)
-    yaml = (far.project.folder / "configs/host.yaml").read_text()
-    (far.project.folder / "configs/host.yaml").write_text(yaml.replace("OMP_NUM_THREADS=1", "OMP_NUM_THREADS=1 -m 256m"))
+    far.write(*cases, hosts=[host], CASE_TIMEOUT=20, ACCE_CONTAINER_OPT=f"{CONTAINER_OPTIONS} -m 256m")
     run = far.run()
     for name, (_, kind, words) in ENDS.items():
         assert reason(run, name)[0] == kind, run.output

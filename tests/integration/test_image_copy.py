@@ -16,6 +16,7 @@ from toy import add_case
 from tools.errors import Interrupted
 from utils.cancel import Cancellation
 from utils.connection import connect
+from utils.connection.patience import Patience
 from utils.plan import CasePlan, HostTarget, ImagePlan, RunPlan
 from utils.runtime.image import ensure_image, has_image
 from utils.runtime.image_context import image_tag
@@ -65,7 +66,9 @@ def all_provided(plan, exchange=None, cancellations=None):
         cancellation = (cancellations or {}).get(host.host, Cancellation())
         try:
             with connect(host) as connection:
-                failures[host.host] = provide_images(exchange, plan, host, connection, cancellation, said[host.host].append)
+                failures[host.host] = provide_images(
+                    exchange, plan, host, connection, Patience(connection, 1), cancellation, said[host.host].append
+                )
         except Interrupted as error:
             failures[host.host] = error
         finally:

@@ -2,10 +2,13 @@
 
 import base64
 import json
+import os
+import signal
 from dataclasses import replace
 
 import pytest
-from registry_fixtures import PASSWORD, USER
+from registry_fixtures import PASSWORD, USER, running_registry
+from test_interrupt import containers, wait_for
 from toy import add_case
 
 from tools.errors import ConfigError, ImageError
@@ -91,11 +94,11 @@ def test_a_user_in_the_registry_s_address_is_refused(local, tiny_plan):
 
 @pytest.fixture
 def pulling(container_project, registry, docker_client):
-    """Writes host.yaml for one toy case in a container whose image comes from the registry; returns the image's tag."""
+    """Writes host.yaml for one toy case in a container whose image comes from the registry."""
 
-    def write(source):
+    def write(source, address=registry.address):
         cases = add_case(container_project, "toy", framework="pytorch_here")
-        container_project.host_yaml(**container_project.docker, IMAGE_SOURCE=source, IMAGE_REGISTRY=registry.address, CASES=cases)
+        container_project.host_yaml(**container_project.docker, IMAGE_SOURCE=source, IMAGE_REGISTRY=address, CASES=cases)
 
     return write
 
@@ -125,3 +128,43 @@ def test_a_case_whose_image_is_not_in_the_registry_fails_for_its_image(container
     assert (finished.status, reason["kind"]) == (1, "IMAGE"), finished.output
     assert f"{registry.address}/accelmark/cpu-pytorch_here:" in reason["message"]
     assert "Traceback" not in finished.output
+
+
+@pytest.fixture
+def big_pull(container_project, pulling, docker_client, tmp_path):
+    """A registry of its own, which has the project's image, of 64 MB."""
+    folder = container_project.folder / "docker_images/cpu/pytorch_here"
+    (folder / "Dockerfile").write_text("ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY noise /noise\n")
+    (folder / "noise").write_bytes(os.urandom(64_000_000))
+    image = container_project.folder / "utils/runtime/image.py"
+    image.write_text(image.read_text().replace("PULL_SILENCE, BUILD_SILENCE = 600.0", "PULL_SILENCE, BUILD_SILENCE = 8.0"))
+    with running_registry(tmp_path, docker_client) as registry:
+        pulling("build")
+        assert container_project.run().status == 0
+        [built] = docker_client.images.list(filters={"label": "accelmark.framework=pytorch_here"})
+        registry.take(built.tags[0])
+        yield registry
+
+
+@pytest.mark.parametrize(
+    ("source", "number", "status", "said"),
+    [
+        ("pull", signal.SIGKILL, 1, "connection refused"),
+        ("pull", signal.SIGSTOP, 1, "nothing was heard of it for 8 s"),
+        ("auto", signal.SIGSTOP, 0, "(nothing was heard of it for 8 s); it is built here"),
+    ],
+)
+def test_a_registry_that_goes_in_the_middle_of_a_pull(
+    container_project, pulling, big_pull, docker_client, source, number, status, said
+):
+    pulling(source, big_pull.address)
+    run = container_project.start()
+    wait_for(run, "Pulling fs layer")
+    big_pull.process.send_signal(number)
+    finished = container_project.finish(run)
+    assert finished.status == status, finished.output
+    assert said in finished.output
+    if status:
+        [reason] = finished.case("toy")["reasons"]
+        assert (reason["kind"], "IMAGE_SOURCE: build" in reason["message"]) == ("IMAGE", True)
+    assert containers(docker_client, finished) == []

@@ -170,7 +170,7 @@ def test_a_guest_that_finished_while_no_run_py_was_there_is_collected(quick):
     subprocess.run([sys.executable, quick.folder / "run_inference.py", *places, *names], check=True)
     resumed = quick.run("run", "--resume")
     check_complete(quick, resumed)
-    assert any("taken up by a resumed run" in note for note in resumed.case("two")["notes"])
+    assert any("taken up later" in note for note in resumed.case("two")["notes"])
 
 
 def test_a_guest_that_outlived_run_py_is_ended_before_its_case_runs_again(quick):
@@ -209,7 +209,7 @@ def test_a_container_that_runs_on_is_taken_up_again(container_project, docker_cl
     assert resumed.status == 0, resumed.output
     assert ran(container_project, "began").keys() == {"one", "two"}
     assert {case: [number] for case, number in measured(resumed.report).items()} == ran(container_project)
-    assert any("taken up by a resumed run" in note for note in resumed.case("one")["notes"])
+    assert any("taken up later" in note for note in resumed.case("one")["notes"])
     assert containers(docker_client, resumed) == left_over(container_project) == []
     output = container_project.results / "latest/one:pytorch_here/127.0.0.1_noderank0/stdout_err.out.log"
     assert output.read_text().splitlines() == ["the guest of one began", "the guest of one ended"]

@@ -178,9 +178,7 @@ def test_openvinos_profiler_names_its_operators_and_their_precision_and_lays_the
     assert convolution[0].endswith("f32)")
     assert (convolution[1], convolution[2] > 0) == (2, True)
     events = json.loads(trace.read_text())["traceEvents"]
-    half = len(events) // 2
-    assert [event["ts"] for event in events[1:half]] == pytest.approx([one["ts"] + one["dur"] for one in events[: half - 1]])
-    assert events[half]["ts"] >= events[half - 1]["ts"] + events[half - 1]["dur"]
+    assert [event["ts"] for event in events[1:]] == pytest.approx([one["ts"] + one["dur"] for one in events[:-1]])
     assert sum(event["dur"] for event in events) == pytest.approx(1e6 * sum(seconds for _, _, seconds in spent))
 
 

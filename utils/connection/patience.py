@@ -23,8 +23,17 @@ Outcome = TypeVar("Outcome")
 class Patience:
     """One host's patience: whether it was lost, and whether it was given up since (`fresh` gives it another chance)."""
 
-    def __init__(self, connection: Connection, seconds: float = RECONNECT_SECONDS, cancelled: Cancelled | None = None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        seconds: float = RECONNECT_SECONDS,
+        cancelled: Cancelled | None = None,
+        told: Callable[[str], None] = lambda _: None,
+        on_back: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`told` hears what there is to be shown of a wait, `on_back` is called when the host answers again."""
         self._connection, self._seconds, self._cancelled = connection, seconds, cancelled
+        self._told, self._on_back = told, on_back
         self.given_up: HostError | None = None
         self.was_lost = False
 
@@ -46,12 +55,14 @@ class Patience:
         return step()
 
     def wait_for_host(self, lost: HostError) -> None:
-        """Return when the host answers again. Raises `lost` when it does not in time, Interrupted when the user ends the wait."""
+        """Return when the host answers again. Raises HostError when it does not in time, Interrupted when the user ends the wait,
+        and what `on_back` raises."""
         host = self._connection.host
         self.was_lost = True
         if self.given_up is not None:
             raise self.given_up from lost
         logger.warning("{}; waiting for it, {:g} s at most (RECONNECT_SECONDS)", lost, self._seconds)
+        self._told(f"lost; waiting for it, {self._seconds:g} s at most (RECONNECT_SECONDS)")
         began, ended, tries = time.monotonic(), threading.Event(), 0
         while not self._reached(ended, engine=isinstance(lost, EngineLost)):
             if ended.is_set():
@@ -65,6 +76,8 @@ class Patience:
             ended.wait(PAUSES[min(tries, len(PAUSES) - 1)])
             tries += 1
         logger.warning("{}: back after {:.1f} s", host, time.monotonic() - began)
+        self._told("back")
+        self._on_back()
 
     def _reached(self, ended: threading.Event, engine: bool) -> bool:
         """Whether the host, and its engine, answer now; `ended` is set when the user wants to wait no longer."""

@@ -19,11 +19,11 @@ MARKS = {"OK": "✓", "TAINTED": "!", "INVALID": "✗", "FAILED": "✗"}
 
 _ADVICE = {
     "CONFIG": "correct what the message names; `run.py check` tells without starting anything whether all is well",
-    "IMAGE": "the build's output is in host.out.log; once the Dockerfile is mended, only what changed is built again",
-    "HOST_LOST": "`run.py check` tells whether the host, its sshd and its Docker answer",
+    "IMAGE": "what the build or the pull said is in host.out.log; once that is mended, only what changed is built again",
+    "HOST_LOST": "`run.py check` tells whether host, sshd and Docker answer; once they do, `run.py run --resume` goes on",
     "TIMEOUT": "raise CASE_TIMEOUT, or make the case shorter (`--set repeat=1`)",
     "OOM": "lower batch_size (`--set batch_size=…`), or give it more memory in ACCE_CONTAINER_OPT or SHM_SIZE",
-    "INTERRUPTED": "run it again; images and exported models are kept",
+    "INTERRUPTED": "`run.py run --resume` goes on with it; what was measured, images and exported models are kept",
 }
 _PIP_ADVICE = (
     "correct what it names, or set PIP_SOURCE to an index that has it; all that pip printed is in the case's stdout_err.out.log"

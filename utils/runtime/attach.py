@@ -20,6 +20,7 @@ from utils.runtime.watch import EngineWatch
 
 QUICK_SECONDS = 60.0
 YEAR_5000 = 1e11
+ALIVE = ("running", "paused")
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ class RunningGuest:
 def find_running(
     connection: Connection, run_id: str, case_name: str, rank: int, patience: Patience | None = None
 ) -> RunningGuest | None:
-    """The guest of one case (`<case>:<framework>`) of a run, in whatever state; None where its container is gone, or where the
-    container was still being prepared (then the case is to be run anew; `reap` or `clean` removes that container).
+    """The guest of one case (`<case>:<framework>`) of a run: it runs, or how it ended is known. None where its container is gone,
+    was still being prepared, or died with its host or its engine (then the case is to be run anew).
 
     `patience` is how long a lost host is waited for, and by whom that is cancelled (Session.patience). A guest of RUNTIME process
     ends with the connection that started it, so there is never one to be found. Raises HostError when the host or its engine does
@@ -80,7 +81,7 @@ def find_running(
     for container in found:
         folder = container["Labels"].get(FOLDER, "")
         known = _state(connection, folder)
-        if known.get("guest"):
+        if known.get("guest") and ("status" in known or container["State"] in ALIVE):
             title = f"{case_name} on {connection.host}"
             ready = patience or Patience(connection)
             return RunningGuest(connection, container["Id"], title, folder, str(known["token"]), float(known["started"]), ready)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import urllib3
-from docker import APIClient
 from docker.auth import encode_header, load_config, resolve_repository_name
 from docker.errors import APIError, DockerException
-from docker.types import CancellableStream
 from requests.exceptions import RequestException
 
 from tools.errors import HostError
@@ -56,26 +53,6 @@ def lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
         yield _line(pending)
 
 
-def stream_request(
-    api: APIClient, path: str, params: Mapping[str, Any], headers: Mapping[str, str], silence: float, body: bytes | None = None
-) -> CancellableStream[bytes]:
-    """POST to the engine and return its answer's raw lines, which end when none comes for `silence` seconds; `close()`, from any
-    thread, ends the engine's work on it.
-
-    The SDK's own build and pull cannot be cancelled. Raises APIError when the engine refuses, RequestException when it is away.
-    """
-    url = f"{api.base_url}/v{api.api_version}{path}"
-    response = api.post(url, params=params, headers=headers, data=body, stream=True, timeout=silence)
-    if response.status_code >= 400:
-        raise APIError(response.text, response=response, explanation=_message(response.text))
-    return CancellableStream(response.iter_lines(chunk_size=64 * 1024), response)
-
-
-def messages(stream: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """The engine's JSON messages out of a build's or pull's answer."""
-    return (json.loads(line) for line in stream if line.strip())
-
-
 def build_headers() -> dict[str, str]:
     """The headers of a build, with the registry credentials that `docker login` left."""
     credentials = load_config().get_all_credentials()  # type: ignore[no-untyped-call]
@@ -90,13 +67,6 @@ def pull_headers(repository: str) -> dict[str, str]:
 
 def _line(raw: bytes) -> str:
     return raw.rstrip(b"\r").rpartition(b"\r")[2].decode("utf-8", errors="replace")
-
-
-def _message(body: str) -> str:
-    try:
-        return str(json.loads(body)["message"])
-    except (ValueError, KeyError, TypeError):
-        return body
 
 
 def _encoded(credentials: Mapping[str, Any]) -> str:

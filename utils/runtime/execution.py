@@ -35,6 +35,9 @@ NOTICE_SECONDS = 2.0
 LOST_DEADLINE_SECONDS = 60.0
 """A command that nobody follows any more is ended so long after its deadline."""
 
+MOST_FOLLOWS, FOLLOW_PAUSE, MOST_PAUSE = 30, 0.2, 3.0
+"""So many links in a row may be lost without a line of output; the pause before the next one grows."""
+
 KEEPER, FOLLOWER = (Path(str(module.__file__)).read_text(encoding="utf-8") for module in (keeper, follower))
 GUEST = "run_inference.py"
 
@@ -74,6 +77,7 @@ class Execution:
                 raise CaseTimeout(f"{self.title}: '{what}' ran past {timeout:g} s and was ended") from error
             except LinkLost as error:
                 if not self._ended:
+                    following.check_progress(error)
                     self.patience.wait_for_host(error)
             if self._ended:
                 self._kill()
@@ -190,7 +194,7 @@ class _Following:
 
     def __init__(self, connection: Connection, folder: str, token: str, on_line: OnLine) -> None:
         self._connection, self._folder, self._token, self._on_line = connection, folder, token, on_line
-        self._offset = 0
+        self._offset = self._began_at = self._in_vain = 0
         self.status: str | None = None
 
     def follow(self, timeout: float, cancelled: Cancel) -> None:
@@ -199,6 +203,14 @@ class _Following:
         done = self._connection.run(argv, timeout=timeout, on_line=self._line, cancelled=cancelled)
         if self.status is None:
             raise LinkLost(f"{self._connection.host}: following the output ended with status {done.status}; it is taken up again")
+
+    def check_progress(self, lost: LinkLost) -> None:
+        """Wait a moment before the next try. Raises HostError after MOST_FOLLOWS that brought no line."""
+        self._in_vain = self._in_vain + 1 if self._offset == self._began_at else 0
+        self._began_at = self._offset
+        if self._in_vain > MOST_FOLLOWS:
+            raise HostError(f"{lost}; given up, as {MOST_FOLLOWS} tries brought nothing. `run.py run --resume` tries again")
+        sleep(min(FOLLOW_PAUSE * self._in_vain, MOST_PAUSE))
 
     def _line(self, line: str) -> None:
         head, _, text = line.partition(" ")

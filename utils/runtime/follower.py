@@ -107,6 +107,9 @@ def follow(folder: str, token: str, offset: int) -> str:
                 data = file.read(PIECE_BYTES) if file.tell() <= MOST_BYTES else b""
             if status is not None:
                 lines.finish()
+                problem = state(folder, token).get("output_problem")
+                if isinstance(problem, str) and problem:
+                    lines.feed("[the rest of the output was not kept: {}]\n".format(problem[:200]).encode())
                 return str(status)
             time.sleep(PAUSE_SECONDS)
 

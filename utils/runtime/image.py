@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from docker import DockerClient
 from docker.errors import APIError, ImageNotFound
-from docker.types import CancellableStream
 
-from tools.errors import ImageError, Interrupted
+from tools.errors import ImageError
 from utils.connection.base import Connection, EngineLost
 from utils.plan import ImagePlan
 from utils.runtime.base import Cancel, OnLine
 from utils.runtime.dockerfile import declared_args, image_of, variable_of
-from utils.runtime.engine import (
-    build_headers,
-    engine_errors,
-    explanation,
-    messages,
-    pull_headers,
-    stream_request,
-)
+from utils.runtime.engine import build_headers, engine_errors, explanation, pull_headers
+from utils.runtime.engine_stream import Silence, request
 from utils.runtime.image_context import BUILD_FILE, build_context, dockerfile_text, image_tag, remote_tag, repository, shown
 from utils.runtime.masking import is_secret_name, masked, secrets_in
 
@@ -61,11 +54,11 @@ def ensure_image(
         if has_image(client, tag):
             return tag
         pulls = plan.source == "pull" or (plan.source == "auto" and plan.registry)
-        if pulls and _pull(connection.host, client, plan, tag, on_line, cancelled):
+        if pulls and _pull(connection, plan, tag, on_line, cancelled):
             return tag
         if any(is_secret_name(name) or secrets_in(value) for name, value in _build_args(plan, pip_source).items()):
             on_line(IN_HISTORY)
-        _Build(connection.host, client, plan, tag, on_line).run(_build_args(plan, pip_source), network, cancelled)
+        _Build(connection, plan, tag, on_line).run(_build_args(plan, pip_source), network, cancelled)
     return tag
 
 
@@ -78,43 +71,37 @@ def has_image(client: DockerClient, tag: str) -> bool:
     return True
 
 
-def _pull(host: str, client: DockerClient, plan: ImagePlan, tag: str, on_line: OnLine, cancelled: Cancel | None) -> bool:
+def _pull(connection: Connection, plan: ImagePlan, tag: str, on_line: OnLine, cancelled: Cancel | None) -> bool:
     """Pull the image and give it its local name. False when it cannot be had and may be built instead."""
     remote = remote_tag(plan, tag)
     name, _, version = remote.rpartition(":")
     on_line(f"Pulling {remote}")
     try:
-        stream = stream_request(
-            client.api, "/images/create", {"fromImage": name, "tag": version}, pull_headers(name), PULL_SILENCE
-        )
-        _watch(stream, cancelled, lambda message: _raise_error(message, on_line), PULL_SILENCE)
-        client.api.tag(remote, repository(plan), version)
+        pulled = {"fromImage": name, "tag": version}
+        request(connection, "/images/create", pulled, pull_headers(name), partial(_progress, on_line), PULL_SILENCE, cancelled)
+        connection.docker().api.tag(remote, repository(plan), version)
     except (APIError, ImageError) as error:
         said = explanation(error) if isinstance(error, APIError) else str(error)
         if plan.source == "auto":
             on_line(f"{remote} cannot be pulled ({said}); it is built here")
             return False
         remedy = "push an image of that name (docs/using.md tells how), or set IMAGE_SOURCE: build to build it here"
-        raise ImageError(f"{host}: {remote} cannot be pulled ({said}); {remedy}") from error
+        raise ImageError(f"{connection.host}: {remote} cannot be pulled ({said}); {remedy}") from error
     return True
 
 
-def _raise_error(message: Mapping[str, Any], on_line: OnLine) -> None:
+def _progress(on_line: OnLine, message: Mapping[str, Any]) -> None:
     if "error" in message:
         raise ImageError(masked(str(message["error"])))
     if "progressDetail" not in message or not message["progressDetail"]:
         on_line(masked(f"{message.get('id', '')} {message.get('status', '')}".strip()))
 
 
-class Silence(ImageError):
-    """The engine has not said anything for too long."""
-
-
 class _Build:
     """One build as it goes: passes its log on and remembers at which step it is."""
 
-    def __init__(self, host: str, client: DockerClient, plan: ImagePlan, tag: str, on_line: OnLine):
-        self._host, self._client, self._plan, self._tag, self._on_line = host, client, plan, tag, on_line
+    def __init__(self, connection: Connection, plan: ImagePlan, tag: str, on_line: OnLine):
+        self._connection, self._host, self._plan, self._tag, self._on_line = connection, connection.host, plan, tag, on_line
         self._step = ""
         self._last: deque[str] = deque(maxlen=3)
 
@@ -127,16 +114,14 @@ class _Build:
             "buildargs": json.dumps(dict(build_args)),
             **({"networkmode": network} if network else {}),
         }
+        context = build_context(self._plan)
         try:
-            context = build_context(self._plan)
-            stream = stream_request(self._client.api, "/build", params, build_headers(), BUILD_SILENCE, context)
+            request(self._connection, "/build", params, build_headers(), self._message, BUILD_SILENCE, cancelled, context)
         except APIError as error:
             raise ImageError(f"{self._host}: {shown(self._plan)}/Dockerfile: {explanation(error)}") from error
-        try:
-            _watch(stream, cancelled, self._message, BUILD_SILENCE)
         except Silence as error:
-            raise ImageError(f"{self._host}: docker build of {shown(self._plan)} hangs: {error} at {self._step}") from error
-        if not has_image(self._client, self._tag):
+            raise ImageError(f"{self._host}: docker build of {shown(self._plan)} hangs: {error} {self._step}".rstrip()) from error
+        if not has_image(self._connection.docker(), self._tag):
             raise EngineLost(f"{self._host}: the Docker engine was lost while it built {shown(self._plan)}")
 
     def _message(self, message: Mapping[str, Any]) -> None:
@@ -168,32 +153,6 @@ class _Build:
         return ImageError(
             f"{self._host}: the base image {image} cannot be pulled ({said}); {remedy} to one that this host has or reaches"
         )
-
-
-def _watch(
-    stream: CancellableStream[bytes], cancelled: Cancel | None, handle: Callable[[Mapping[str, Any]], None], silence: float
-) -> None:
-    """Hand each message over; a cancel, or an exception on the way, ends the engine's work too. Raises Silence after so many
-    seconds without a message."""
-    ended: list[bool] = []
-    heard = time.monotonic()
-
-    def cancel() -> None:
-        ended.append(True)
-        stream.close()
-
-    if cancelled is not None:
-        cancelled(cancel)
-    try:
-        for message in messages(stream):
-            handle(message)
-            heard = time.monotonic()
-    finally:
-        stream.close()
-    if ended:
-        raise Interrupted("the image was not finished")
-    if time.monotonic() - heard >= silence:
-        raise Silence(f"nothing was heard of it for {silence:g} s")
 
 
 def _build_args(plan: ImagePlan, pip_source: str | None) -> dict[str, str]:

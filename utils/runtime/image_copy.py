@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import urllib3
@@ -18,6 +19,7 @@ from tools.errors import AccelmarkError, ConfigError, HostError, ImageError
 from utils.cancel import Cancellation
 from utils.connection import connect
 from utils.connection.base import Connection
+from utils.connection.patience import Patience
 from utils.plan import HostTarget, ImagePlan, RunPlan
 from utils.runtime.base import OnLine
 from utils.runtime.engine import engine_errors, explanation
@@ -38,22 +40,33 @@ class SourceLost(HostError):
 
 
 def provide_images(
-    exchange: ImageExchange, plan: RunPlan, host: HostTarget, connection: Connection, cancellation: Cancellation, on_line: OnLine
+    exchange: ImageExchange,
+    plan: RunPlan,
+    host: HostTarget,
+    connection: Connection,
+    patience: Patience,
+    cancellation: Cancellation,
+    on_line: OnLine,
 ) -> dict[str, AccelmarkError]:
     """Let a host have every image of the plan, and wait until the other hosts have theirs; return, by tag, why it has not.
 
-    Raises HostError when this host or its engine is away, and Interrupted.
+    Raises HostError when this host or its engine is away for too long, and Interrupted.
     """
-    with engine_errors(host.host):
-        client = connection.docker()
-        architecture = str(client.version().get("Arch", ""))
-        images = {Wanted(image_tag(case.image), architecture): case.image for case in plan.cases}
-        has = [wanted for wanted in images if has_image(client, wanted.tag)]
+
+    def known() -> tuple[dict[Wanted, ImagePlan], list[Wanted]]:
+        with engine_errors(host.host):
+            client = connection.docker()
+            architecture = str(client.version().get("Arch", ""))
+            images = {Wanted(image_tag(case.image), architecture): case.image for case in plan.cases}
+            return images, [wanted for wanted in images if has_image(client, wanted.tag)]
+
+    images, has = patience.again("images", known)
     exchange.arrive(host, has, lacks=len(has) < len(images))
     failures: dict[str, AccelmarkError] = {}
     for wanted, image in images.items():
+        taker = _Host(exchange, plan, host, connection, cancellation, on_line)
         try:
-            _Host(exchange, plan, host, connection, cancellation, on_line).obtain(wanted, image)
+            patience.again(f"image {wanted.tag}", partial(taker.obtain, wanted, image))
         except ImageError as error:
             failures[wanted.tag] = error
     exchange.await_others(host, cancellation.check)
