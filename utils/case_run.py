@@ -92,7 +92,7 @@ class CaseRun:
         and all rests were cleared away."""
         session = self.session
         left = Left(session.connection, session.plan, self.case, session.host, self.remote, self.local)
-        guest = None if anew else left.guest(session.patience)
+        guest = None if anew else session.patience.again("its container", lambda: left.guest(session.patience))
         if anew or (guest is None and not left.has_result()):
             left.clear()
             return False

@@ -4,15 +4,42 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Sequence
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from utils.monitoring.base import DeviceReading, main, monitor
+from utils.monitoring.base import DeviceReading, Monitor, Read, main, tool_readings
 
 FIELDS = ("index", "name", "memory.used", "memory.total", "utilization.gpu", "power.draw", "temperature.gpu", "clocks.sm")
-COMMAND = ("nvidia-smi", "--query-gpu=" + ",".join(FIELDS), "--format=csv,noheader,nounits")
+THROTTLE = "clocks_throttle_reasons.active"
+"""Newer drivers print it as clocks_event_reasons.active and know both names; asked for as long as the driver knows it."""
+
+SLOWED = 0x08 | 0x20 | 0x40 | 0x80
+"""The card slows itself down: hardware slowdown, software's and hardware's for heat, the power brake. That it keeps to its power
+limit (0x04) is how a card runs that is fully used. Source: NVML, nvmlClocksThrottleReasons."""
+
+TOOL = "nvidia-smi"
 MIB = 2**20
+
+
+def readings() -> Read:
+    """Return what takes a reading; raises what tool_readings raises."""
+    asked = [*FIELDS, THROTTLE]
+
+    def read() -> Sequence[DeviceReading]:
+        try:
+            return tool_readings(_command(asked), parse)
+        except ValueError as error:
+            if THROTTLE not in asked or "not a valid field" not in str(error):
+                raise
+        asked.remove(THROTTLE)
+        return tool_readings(_command(asked), parse)
+
+    return read
+
+
+def _command(fields: Sequence[str]) -> Sequence[str]:
+    return (TOOL, "--query-gpu=" + ",".join(fields), "--format=csv,noheader,nounits")
 
 
 def parse(text: str) -> List[DeviceReading]:
@@ -25,9 +52,9 @@ def parse(text: str) -> List[DeviceReading]:
 
 
 def _reading(cells: List[str], line: str) -> DeviceReading:
-    if len(cells) != len(FIELDS) or not cells[0].isdigit():
+    if len(cells) not in (len(FIELDS), len(FIELDS) + 1) or not cells[0].isdigit():
         raise ValueError(line.strip())
-    used, total, busy, watts, degrees, megahertz = [_number(cell) for cell in cells[2:]]
+    used, total, busy, watts, degrees, megahertz = [_number(cell) for cell in cells[2 : len(FIELDS)]]
     return DeviceReading(
         index=int(cells[0]),
         name=None if _unknown(cells[1]) else cells[1],
@@ -37,6 +64,7 @@ def _reading(cells: List[str], line: str) -> DeviceReading:
         power_watts=watts,
         temperature_celsius=degrees,
         frequency_mhz=megahertz,
+        throttled_percent=_throttled(cells[len(FIELDS) :]),
     )
 
 
@@ -44,9 +72,15 @@ def _number(cell: str) -> Optional[float]:
     return None if _unknown(cell) else float(cell)
 
 
+def _throttled(cells: Sequence[str]) -> Optional[float]:
+    if not cells or _unknown(cells[0]):
+        return None
+    return 100.0 if int(cells[0], 16) & SLOWED else 0.0
+
+
 def _unknown(cell: str) -> bool:
     return cell.startswith("[") or cell in ("N/A", "")
 
 
 if __name__ == "__main__":
-    sys.exit(main(monitor("nvidia", COMMAND, parse)))
+    sys.exit(main(Monitor("nvidia", readings(), TOOL)))

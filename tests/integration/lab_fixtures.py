@@ -135,7 +135,8 @@ class Far:
             self._process.wait()
 
     def log(self):
-        return (self.project.results / "latest" / "host.out.log").read_text()
+        """What the newest run has logged so far."""
+        return (max(self.project.results.glob("run*")) / "host.out.log").read_text()
 
     def _read(self, process):
         with process.stdout:

@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 
+import hosts
 import pytest
 from lab_fixtures import CONTAINER_OPTIONS, nothing_left
 from run_fixtures import MEASURED
@@ -25,8 +26,8 @@ def small_disk(host, folder, size):
 @pytest.mark.parametrize(
     ("folder", "size", "kind", "said"),
     [
-        ("code", "64k", "HOST_LOST", "No space left on device"),
-        ("code/result", "24k", "CRASH", "No space left on device"),
+        ("code", "64k", "HOST_LOST", "nothing can be written to"),
+        ("code/result", "24k", "CRASH", "the rest of the output was not kept: No space left on device"),
     ],
 )
 def test_a_full_disk_on_one_host_costs_the_other_nothing(far, lab, lab_hosts, folder, size, kind, said):
@@ -40,6 +41,29 @@ def test_a_full_disk_on_one_host_costs_the_other_nothing(far, lab, lab_hosts, fo
     assert said in reason["message"]
     assert run.case("toy", other.address)["status"] in MEASURED
     assert all(nothing_left(host) for host in lab_hosts)
+
+
+BIG = "import pathlib\npathlib.Path(config.log_dir, 'big').write_bytes(bytes(5 * 10**6))"
+
+
+def test_a_disk_too_full_to_collect_leaves_the_results_on_the_host_until_there_is_room(far, lab_hosts):
+    [host, _] = lab_hosts
+    results = far.project.folder / "result"
+    far.write(far.case("big", compile=BIG), hosts=[host])
+    hosts.command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", results)
+    try:
+        run = far.run()
+        [reason, *_] = run.case("big")["reasons"]
+        assert (run.status, "free some space, then `run.py run --resume` collects it" in reason["message"]) == (3, True), (
+            run.output
+        )
+        hosts.command("mount", "-o", "remount,size=50m", results)
+        resumed = far.project.run("run", "--resume")
+        assert (resumed.status, resumed.case("big")["status"] in MEASURED) == (0, True), resumed.output
+        assert "taken up later: its guest went on while no run.py looked after it" in resumed.case("big")["notes"]
+    finally:
+        hosts.command("umount", results)
+    assert nothing_left(host)
 
 
 def test_a_full_disk_in_the_container_is_that_cases_crash(far, lab_hosts):

@@ -1,5 +1,6 @@
 """A host's power, its Docker engine, its containers and its sshd fail under a run; with real hosts."""
 
+import signal
 import threading
 
 import hosts
@@ -44,6 +45,17 @@ def test_power_loss_costs_the_case_that_ran_and_no_other(far, running):
     assert nothing_left(host)
 
 
+def test_a_case_that_a_power_loss_ended_is_run_anew_when_the_run_is_resumed(far, running):
+    host = running(RECONNECT_SECONDS=2)
+    host.kill()
+    run, _ = far.finish()
+    assert (run.status, statuses(run)) == (3, [False, False]), run.output
+    host.start()
+    resumed = far.project.run("run", "--resume")
+    assert (resumed.status, statuses(resumed)) == (0, [True, True]), resumed.output
+    assert nothing_left(host)
+
+
 def test_an_engine_that_is_restarted_ends_its_containers_and_the_message_says_how_to_keep_them(far, running):
     host = running()
     host.kill_engine()
@@ -71,6 +83,36 @@ def test_an_engine_that_hangs_for_a_while_costs_nothing(far, running):
     threading.Timer(15, host.thaw_engine).start()
     run, _ = far.finish()
     assert (run.status, statuses(run)) == (0, [True, True]), run.output
+    assert nothing_left(host)
+
+
+def test_an_engine_that_hangs_while_it_builds_costs_nothing_but_time(far, lab_hosts):
+    [host, _] = lab_hosts
+    far.project.write("docker_images/cpu/pytorch_here/Dockerfile", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN sleep 2\n")
+    far.write(far.case("slow"), far.case("second"), hosts=[host])
+    far.start("image: Step 3")
+    host.freeze_engine()
+    threading.Timer(10, host.thaw_engine).start()
+    run, _ = far.finish()
+    assert (run.status, statuses(run)) == (0, [True, True]), run.output
+    assert nothing_left(host)
+
+
+def test_an_engine_that_hangs_for_good_while_it_builds_is_lost_and_ctrl_c_need_not_wait_for_that(far, lab_hosts):
+    [host, _] = lab_hosts
+    stream = far.project.folder / "utils/runtime/engine_stream.py"
+    stream.write_text(
+        stream.read_text().replace("PULSE_SECONDS, PULSES_MISSED = 20.0, 3", "PULSE_SECONDS, PULSES_MISSED = 1.0, 1")
+    )
+    far.project.write("docker_images/cpu/pytorch_here/Dockerfile", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN sleep 60\n")
+    far.write(far.case("slow"), hosts=[host], RECONNECT_SECONDS=60)
+    process = far.start("image: Step 3")
+    host.freeze_engine()
+    far.wait_for("slow:pytorch_here: lost; waiting for it, 60 s at most (RECONNECT_SECONDS)")
+    process.send_signal(signal.SIGINT)
+    run, seconds = far.finish()
+    assert (run.status, seconds < 30) == (130, True), run.output
+    host.thaw_engine()
     assert nothing_left(host)
 
 
@@ -132,9 +174,10 @@ def test_an_image_s_build_that_is_killed_is_that_cases_failure_only(far, lab_hos
         assert client.containers.list(all=True) == []
 
 
-def test_an_sshd_that_allows_two_sessions_is_logged_in_to_more_often(far, lab_hosts):
+@pytest.mark.parametrize("sessions", [2, 1])
+def test_an_sshd_that_allows_few_sessions_is_logged_in_to_more_often(far, lab_hosts, sessions):
     [host, _] = lab_hosts
-    host.restart(sessions=2)
+    host.restart(sessions=sessions)
     far.write(far.case("quick"), hosts=[host])
     run = far.run()
     assert (run.status, run.case("quick")["status"] in MEASURED) == (0, True), run.output
@@ -142,6 +185,7 @@ def test_an_sshd_that_allows_two_sessions_is_logged_in_to_more_often(far, lab_ho
 
 
 ENDS = {
+    "raises": ("raise ValueError('no such kernel')", "CRASH", "no such kernel"),
     "killed": ("import os; os.kill(os.getpid(), 9)", "CRASH", "signal 9 (SIGKILL)"),
     "segfault": ("import ctypes; ctypes.string_at(0)", "CRASH", "signal 11 (SIGSEGV)"),
     "memory": ("held = bytearray(10**10)\nheld[::4096] = b'x' * len(held[::4096])", "OOM", "memory limit of 256 MiB"),
@@ -157,5 +201,7 @@ def test_how_a_guest_ended_is_told_apart(far, lab_hosts):
     for name, (_, kind, words) in ENDS.items():
         assert reason(run, name)[0] == kind, run.output
         assert words in reason(run, name)[1]
+    for remedy in ("container.out.log", "stdout_err.out.log", "lower batch_size", "raise CASE_TIMEOUT"):
+        assert remedy in run.output
     assert run.status == 1
     assert nothing_left(host)

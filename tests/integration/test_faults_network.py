@@ -10,8 +10,16 @@ from run_fixtures import MEASURED
 
 pytestmark = pytest.mark.docker
 
-SLOW = "import time\nprint('a line of output', flush=True)\ntime.sleep(0.1)\nreturn inputs, 0.0"
+SLOW = """
+import time
+self.calls = getattr(self, "calls", 0) + 1
+print("call number", self.calls, flush=True)
+time.sleep(0.1)
+return inputs, 0.0
+"""
 """Some eighty queries: the guest takes about ten seconds."""
+
+BRIEF = "import time\ntime.sleep(0.02)\nreturn inputs, 0.0"
 
 
 NOTICE_SECONDS = 10
@@ -22,9 +30,22 @@ def cut(host, seconds):
     threading.Timer(seconds, host.heal).start()
 
 
-def output_lines(far, host, rank=0):
+def reach(far, host, moment):
+    """Let a run come to a moment; collecting lasts some seconds, as a monitor does not listen."""
+    if moment != "collecting":
+        far.start(moment)
+        return
+    far.start("step f")
+    host.run("pkill", "-STOP", "-f", "sys_monitor")
+    far.wait_for(moment)
+
+
+def lost_lines(far, host, rank=0):
+    """How many lines of the guest's are missing, or there twice, in what was kept of its output."""
     folder = far.project.results / "latest" / "slow:pytorch_here" / f"{host.address}_noderank{rank}"
-    return (folder / "stdout_err.out.log").read_text().count("a line of output")
+    calls = [int(number) for number in re.findall(r"call number (\d+)", (folder / "stdout_err.out.log").read_text())]
+    assert len(calls) >= 70
+    return sum(call != place for place, call in enumerate(calls, 1))
 
 
 @pytest.mark.parametrize("seconds", [2, 30])
@@ -38,7 +59,7 @@ def test_a_guest_goes_on_while_the_network_is_cut_and_no_line_of_it_is_lost(far,
     run, _ = far.finish()
     assert run.status == 0, run.output
     assert {run.case("slow", host.address)["status"] for host in lab_hosts} <= set(MEASURED)
-    assert output_lines(far, one) == output_lines(far, other, 1) > 0
+    assert lost_lines(far, one) == lost_lines(far, other, 1) == 0
     if seconds > NOTICE_SECONDS:
         assert re.search(f"{one.address}: back after", far.log())
     assert all(nothing_left(host) for host in lab_hosts)
@@ -49,12 +70,46 @@ def test_a_cut_while_an_image_is_built_or_results_are_collected_costs_nothing_bu
     one, _ = lab_hosts
     build = far.project.folder / "docker_images/cpu/pytorch_here/Dockerfile"
     build.write_text(build.read_text().replace("RUN echo built", "RUN sleep 3; echo built"))
-    far.write(far.case("quick"), hosts=[one])
-    far.start(moment)
+    far.write(far.case("quick", call=BRIEF), hosts=[one])
+    reach(far, one, moment)
     cut(one, 12)
     run, _ = far.finish()
     assert (run.status, run.case("quick")["status"] in MEASURED) == (0, True), run.output
     assert re.search(f"{one.address}: back after", far.log())
+    assert nothing_left(one)
+
+
+@pytest.mark.parametrize("moment", ["step f", "collecting"])
+def test_what_a_lost_host_finished_meanwhile_is_taken_up_before_the_next_case(far, lab_hosts, moment):
+    one, _ = lab_hosts
+    far.write(far.case("slow", call=SLOW), far.case("second"), hosts=[one], RECONNECT_SECONDS=6)
+    reach(far, one, moment)
+    one.cut()
+    far.wait_for("slow:pytorch_here: FAILED")
+    one.heal()
+    run, _ = far.finish()
+    assert run.status == 0, run.output
+    assert {run.case(name)["status"] for name in ("slow", "second")} <= set(MEASURED)
+    assert "slow:pytorch_here was taken up again" in run.output
+    assert lost_lines(far, one) == 0
+    assert nothing_left(one)
+
+
+@pytest.mark.parametrize("moment", ["image: Step 3", "collecting"])
+def test_a_run_whose_host_came_back_too_late_is_resumed(far, lab_hosts, moment):
+    one, _ = lab_hosts
+    build = far.project.folder / "docker_images/cpu/pytorch_here/Dockerfile"
+    build.write_text(build.read_text().replace("RUN echo built", "RUN sleep 3; echo built"))
+    far.write(far.case("quick", call=BRIEF), hosts=[one], RECONNECT_SECONDS=3)
+    reach(far, one, moment)
+    one.cut()
+    run, _ = far.finish()
+    [reason, *_] = run.case("quick")["reasons"]
+    assert (run.status, reason["kind"]) == (3, "HOST_LOST"), run.output
+    assert "`run.py run --resume` goes on" in reason["message"]
+    one.heal()
+    resumed = far.project.run("run", "--resume")
+    assert (resumed.status, resumed.case("quick")["status"] in MEASURED) == (0, True), resumed.output
     assert nothing_left(one)
 
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import pytest
 from registry_fixtures import PASSWORD, USER, running_registry
-from test_interrupt import containers, wait_for
+from test_interrupt import containers, end, eventually, wait_for
 from toy import add_case
 
 from tools.errors import ConfigError, ImageError
+from utils.plan import ImagePlan
 from utils.runtime.clean import clean
 from utils.runtime.image import ensure_image
 from utils.runtime.image_context import image_tag
@@ -131,40 +132,47 @@ def test_a_case_whose_image_is_not_in_the_registry_fails_for_its_image(container
 
 
 @pytest.fixture
-def big_pull(container_project, pulling, docker_client, tmp_path):
-    """A registry of its own, which has the project's image, of 64 MB."""
+def big_pull(container_project, pulling, local, docker_client, tmp_path):
+    """A registry of its own, which has the project's image: 64 MB, in which no case could run."""
     folder = container_project.folder / "docker_images/cpu/pytorch_here"
-    (folder / "Dockerfile").write_text("ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY noise /noise\n")
+    (folder / "Dockerfile").write_text("ARG BASE_IMAGE\nFROM scratch\nCOPY noise /noise\n")
     (folder / "noise").write_bytes(os.urandom(64_000_000))
     image = container_project.folder / "utils/runtime/image.py"
     image.write_text(image.read_text().replace("PULL_SILENCE, BUILD_SILENCE = 600.0", "PULL_SILENCE, BUILD_SILENCE = 8.0"))
     with running_registry(tmp_path, docker_client) as registry:
-        pulling("build")
-        assert container_project.run().status == 0
-        [built] = docker_client.images.list(filters={"label": "accelmark.framework=pytorch_here"})
-        registry.take(built.tags[0])
+        in_registry(registry, local, ImagePlan("cpu", "pytorch_here", folder, build_args=container_project.docker["BUILD_ARGS"]))
         yield registry
 
 
 @pytest.mark.parametrize(
-    ("source", "number", "status", "said"),
+    ("source", "number", "kind", "said"),
     [
-        ("pull", signal.SIGKILL, 1, "connection refused"),
-        ("pull", signal.SIGSTOP, 1, "nothing was heard of it for 8 s"),
-        ("auto", signal.SIGSTOP, 0, "(nothing was heard of it for 8 s); it is built here"),
+        ("pull", signal.SIGKILL, "IMAGE", "connection refused"),
+        ("pull", signal.SIGSTOP, "IMAGE", "nothing was heard of it for 8 s"),
+        ("auto", signal.SIGSTOP, "CRASH", "(nothing was heard of it for 8 s); it is built here"),
     ],
 )
 def test_a_registry_that_goes_in_the_middle_of_a_pull(
-    container_project, pulling, big_pull, docker_client, source, number, status, said
+    container_project, pulling, big_pull, docker_client, source, number, kind, said
 ):
     pulling(source, big_pull.address)
     run = container_project.start()
-    wait_for(run, "Pulling fs layer")
+    wait_for(run, "image: Pulling")
+    log = max(container_project.results.glob("run*")) / "host.out.log"
+    eventually(lambda: "Pulling fs layer" in log.read_text())
     big_pull.process.send_signal(number)
     finished = container_project.finish(run)
-    assert finished.status == status, finished.output
-    assert said in finished.output
-    if status:
-        [reason] = finished.case("toy")["reasons"]
-        assert (reason["kind"], "IMAGE_SOURCE: build" in reason["message"]) == ("IMAGE", True)
+    [reason] = finished.case("toy")["reasons"]
+    assert (finished.status, reason["kind"]) == (1, kind), finished.output
+    assert said in log.read_text()
+    assert kind != "IMAGE" or "IMAGE_SOURCE: build" in reason["message"]
     assert containers(docker_client, finished) == []
+
+
+def test_ctrl_c_ends_a_pull_that_does_not_move(container_project, pulling, big_pull, docker_client):
+    pulling("pull", big_pull.address)
+    big_pull.process.send_signal(signal.SIGSTOP)
+    run = container_project.start()
+    wait_for(run, "image: Pulling")
+    finished, seconds = end(container_project, run, signal.SIGINT)
+    assert (finished.status, seconds < 6) == (130, True), finished.output

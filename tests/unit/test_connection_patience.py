@@ -41,6 +41,12 @@ def test_a_command_is_repeated_once_the_host_is_back():
     assert (steady.run(["true"], timeout=1), len(host.commands)) == ("done", 2)
 
 
+def test_once_a_host_is_back_it_is_told_and_its_lock_can_be_taken_again():
+    host, told = Flaky(losses=1, absent=2), []
+    SteadyConnection(host, Patience(host, 60, told=told.append, on_back=lambda: told.append("lock"))).run(["true"], timeout=1)
+    assert told == ["lost; waiting for it, 60 s at most (RECONNECT_SECONDS)", "back", "lock"]
+
+
 def test_a_command_whose_lines_were_handed_on_is_not_repeated():
     host = Flaky(losses=1)
     with pytest.raises(LinkLost):

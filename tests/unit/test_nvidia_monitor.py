@@ -19,7 +19,8 @@ def script(name):
     return module
 
 
-parse = script("nvidia_monitor").parse
+monitor = script("nvidia_monitor")
+parse = monitor.parse
 
 
 def test_several_gpus_are_several_readings():
@@ -61,6 +62,29 @@ def test_a_complaint_is_an_error_with_nvidia_smi_s_words(text):
 def test_a_row_with_a_column_too_few_is_an_error():
     with pytest.raises(ValueError, match="Tesla T4"):
         parse("0, Tesla T4, 0, 15360, 0, 9.50, 31\n")
+
+
+@pytest.mark.parametrize(
+    ("reasons", "percent"),
+    [("0x0000000000000000", 0.0), ("0x0000000000000004", 0.0), ("0x0000000000000040", 100.0), ("0x20", 100.0), ("[N/A]", None)],
+)
+def test_only_heat_and_a_lack_of_power_count_as_throttling(reasons, percent):
+    [reading] = parse(f"0, Tesla T4, 0, 15360, 0, 9.50, 31, 300, {reasons}\n")
+    assert reading.throttled_percent == percent
+
+
+def test_a_driver_that_does_not_know_of_throttling_is_not_asked_again(tmp_path, monkeypatch):
+    smi = tmp_path / "nvidia-smi"
+    smi.write_text(
+        "#!/bin/sh\necho asked >> $0.log\n"
+        "case $1 in *throttle*) echo 'Field \"clocks_throttle_reasons.active\" is not a valid field to query.'; exit 2;; esac\n"
+        "echo '0, Tesla T4, 0, 15360, 0, 9.50, 31, 300'\n"
+    )
+    smi.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    read = monitor.readings()
+    assert [read()[0].frequency_mhz, read()[0].throttled_percent] == [300.0, None]
+    assert (tmp_path / "nvidia-smi.log").read_text().count("asked") == 3
 
 
 def test_a_number_that_is_none_is_an_error():

@@ -45,6 +45,17 @@ def test_a_clock_that_falls_by_more_than_a_tenth_is_a_doubt_with_its_figures():
     assert "fix its clock" in doubt.message
 
 
+def test_a_device_that_says_that_it_slows_itself_down_is_believed():
+    throttled = series("throttled_percent", lambda place: 100.0 if place < 8 else 0.0)
+    clock = series("frequency_mhz", lambda place: 1410.0 if place < 8 else 1980.0)
+    [doubt] = doubts(make_result(), device(throttled, clock), None)
+    assert (doubt.kind, "it slowed itself down for heat or a lack of power (in 40 % of the readings)" in doubt.message) == (
+        "clock",
+        True,
+    )
+    assert kinds(device(series("throttled_percent", 0.0), series("frequency_mhz", 1980.0))) == []
+
+
 def test_a_single_low_reading_is_no_doubt():
     assert kinds(device(series("frequency_mhz", lambda place: 600.0 if place == 3 else 1980.0))) == []
 

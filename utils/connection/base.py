@@ -78,7 +78,7 @@ class Connection(Protocol):
         the host broke off, HostError for all else that keeps it from answering."""
 
     def put_tree(self, root: Path, names: Sequence[str], target: str, cancelled: Cancelled | None = None) -> None:
-        """Copy the files root/name to target/name, folders made as needed. Raises CommandError when it cannot write, or was
+        """Copy the files root/name to target/name, folders made as needed. Raises HostError when it cannot write, or was
         ended by `cancelled`."""
 
     def get_tree(self, source: str, target: Path) -> list[str]:

@@ -120,10 +120,15 @@ class CommandConnection(ABC):
         return Completed(words, status, lines.text(), errors.text())
 
     def put_tree(self, root: Path, names: Sequence[str], target: str, cancelled: Cancelled | None = None) -> None:
-        """See Connection.put_tree. Raises CommandError when the host cannot write them."""
+        """See Connection.put_tree."""
         for archive in trees.packed(root, names):
             argv = (self.python, "-c", trees.UNPACK, target)
-            self.run(argv, timeout=TREE_SECONDS, stdin=archive, cancelled=cancelled).check()
+            done = self.run(argv, timeout=TREE_SECONDS, stdin=archive, cancelled=cancelled)
+            if done.status != 0:
+                said = (done.stderr.strip().splitlines() or [f"exit {done.status}"])[-1]
+                raise HostError(
+                    f"{self.host}: nothing can be written to {target}: {said}; make room there, or choose another folder"
+                )
 
     def get_tree(self, source: str, target: Path) -> list[str]:
         """See Connection.get_tree.

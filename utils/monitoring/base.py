@@ -42,8 +42,9 @@ FAILURES = (OSError, ValueError, LookupError, TypeError, AttributeError, Arithme
 class DeviceReading:
     """One reading of one device; None where the vendor's tool reports nothing.
 
-    The last four are the host's, for the system monitor: the last minute's load, processor time that a hypervisor took,
-    time in which some task waited for a processor, and swap in use.
+    `throttled_percent` is 100 while the device slows itself down for heat or a lack of power, else 0. The last four are the
+    host's, for the system monitor: the last minute's load, processor time that a hypervisor took, time in which some task waited
+    for a processor, and swap in use.
     """
 
     index: int
@@ -54,6 +55,7 @@ class DeviceReading:
     power_watts: Optional[float] = None
     temperature_celsius: Optional[float] = None
     frequency_mhz: Optional[float] = None
+    throttled_percent: Optional[float] = None
     load_average: Optional[float] = None
     steal_percent: Optional[float] = None
     cpu_pressure_percent: Optional[float] = None

@@ -19,6 +19,7 @@ UNITS = {
     "power_watts": "W",
     "temperature_celsius": "°C",
     "frequency_mhz": "MHz",
+    "throttled_percent": "%",
     "load_average": "",
     "steal_percent": "%",
     "cpu_pressure_percent": "%",

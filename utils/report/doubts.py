@@ -13,6 +13,8 @@ CLOCK_DROP = 0.10
 CLOCK_SHARE = 0.05
 """A clock fell when in more than this share of the readings (two at least) it was below its median by more than CLOCK_DROP."""
 
+COOL = "cool the device, look at its power limit, or fix its clock, and measure again"
+
 BUSY_SHARE = 0.5
 """Readings count while a device is at least this share as busy as in the median: an idle one lowers its clock on purpose."""
 
@@ -45,7 +47,7 @@ def doubts(result: Result, vendor: MonitorSummary | None, system: MonitorSummary
     statistics only where they are those of the quoted phase."""
     found: list[Reason] = []
     if vendor is not None:
-        found += [*_clock(result, vendor), *_foreign(result, vendor, system)]
+        found += [*_throttled(result, vendor), *_foreign(result, vendor, system)]
     if vendor is not None and vendor.window is not None and not _is_host_memory(vendor, system):
         found += _device_memory(vendor)
     if system is not None and system.window is not None:
@@ -53,20 +55,38 @@ def doubts(result: Result, vendor: MonitorSummary | None, system: MonitorSummary
     return found
 
 
+def _throttled(result: Result, vendor: MonitorSummary) -> list[Reason]:
+    """What a device says of itself goes before what its clock tells."""
+    told = [reason for series in _named(vendor, "throttled_percent") for reason in _said(result, series)]
+    return told or list(_clock(result, vendor))
+
+
+def _said(result: Result, series: Series) -> Iterable[Reason]:
+    for start, stop in _measured(result):
+        values = _between(series, start, stop)
+        slowed = sum(value > 0 for value in values)
+        if slowed > max(1.0, CLOCK_SHARE * len(values)):
+            text = "{}: it slowed itself down for heat or a lack of power (in {:.0f} % of the readings); {}"
+            yield Reason("clock", text.format(series.device, 100 * slowed / len(values), COOL))
+            return
+
+
+def _measured(result: Result) -> list[tuple[float, float]]:
+    return [span for step in result.steps if step.letter in ("c", "f") and (span := _span(step.started, step.seconds))]
+
+
 def _clock(result: Result, vendor: MonitorSummary) -> Iterable[Reason]:
     """A throttled device: its clock over the steps in which it was measured, while it was busy."""
     busy = {series.device: series for series in vendor.series if series.name == "utilisation_percent"}
-    measured = [span for step in result.steps if step.letter in ("c", "f") and (span := _span(step.started, step.seconds))]
     for series in _named(vendor, "frequency_mhz"):
-        for start, stop in measured:
+        for start, stop in _measured(result):
             values = _busy_values(series, busy.get(series.device), start, stop)
             usual = median(values) if values else 0.0
             slow = [value for value in values if value < (1 - CLOCK_DROP) * usual]
             if len(slow) > max(1.0, CLOCK_SHARE * len(values)):
                 text = "{}: the clock fell to {:,.0f} MHz from {:,.0f} (in {:.0f} % of the readings); {}"
-                advice = "cool the device, look at its power limit, or fix its clock, and measure again"
                 share = 100 * len(slow) / len(values)
-                yield Reason("clock", text.format(series.device, min(slow), usual, share, advice))
+                yield Reason("clock", text.format(series.device, min(slow), usual, share, COOL))
                 break
 
 
