@@ -1,19 +1,17 @@
 """An engine with wrong outputs is INVALID however fast it is: real digits, a real engine, broken in known ways."""
 
-import sys
 import threading
 from pathlib import Path
 
 import onnx
 import pytest
 import torch
+from case_support import case_runner
 from onnx import numpy_helper
 
 from inference_engine.cpu.onnxruntime import InferModel
 from tools.contract import result_from_json
-from tools.pipeline import Request, run
 
-ROOT = Path(__file__).resolve().parents[2]
 QUICK = ("compiler=onnxruntime", "percentiles=[]", "warmup=0", "max_samples=64")
 
 
@@ -105,15 +103,11 @@ class BitFlipped(Right):
 
 @pytest.fixture
 def measure_digits(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    for name in ("configs", "benchmarks", "inference_engine"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    monkeypatch.setattr("tools.insight.measured_peak", lambda config, device: None)
+    run = case_runner(tmp_path, monkeypatch)
 
     def measure(engine, *settings):
         monkeypatch.setattr("tools.pipeline.load_engine", lambda vendor, compiler: engine)
-        run(Request(tmp_path, "embedded", tmp_path / "log", "digits", "cpu", "pytorch", (*QUICK, *settings)))
-        return result_from_json((tmp_path / "log" / "result.json").read_text(encoding="utf-8"))
+        return run("digits", "embedded", *QUICK, *settings)
 
     return measure
 
