@@ -1,5 +1,6 @@
 """What tests of cases and engines share: a shipped case's own config, written to another place, and all its steps run there."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -25,10 +26,8 @@ def case_config(case, perf_dir, data_dir, settings=(), **changes):
 
 
 def case_runner(folder, monkeypatch):
-    """`measure(case, data, *settings)`: the whole pipeline in `folder`, and its Result as it is on disk in `folder`/log.
-
-    The peak is not measured, which takes seconds.
-    """
+    """`measure(case, data, *settings)`: the whole pipeline in `folder`, and its Result as it is on disk in `folder`/log, which
+    has nothing of a run before. The peak is not measured, which takes seconds."""
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr("tools.insight.measured_peak", lambda config, device: None)
     for name in ("configs", "benchmarks", "inference_engine"):
@@ -36,6 +35,7 @@ def case_runner(folder, monkeypatch):
             (folder / name).symlink_to(ROOT / name)
 
     def measure(case, data, *settings):
+        shutil.rmtree(folder / "log", ignore_errors=True)
         run(Request(folder, data, folder / "log", case, "cpu", "pytorch", settings))
         return result_from_json((folder / "log" / "result.json").read_text(encoding="utf-8"))
 

@@ -1,5 +1,8 @@
 """The cases that ship on real engines in each precision, through all four of MLPerf's scenarios, each short."""
 
+import json
+import re
+
 import pytest
 
 for package in ("torch", "sklearn", "safetensors", "transformers", "onnxruntime", "openvino", "nncf", "mlperf_loadgen"):
@@ -39,3 +42,19 @@ def test_a_real_engine_goes_through_all_four_scenarios_in_its_precision(case, co
     assert (result.inference.accuracy is None) == (case == "resnet50")  # synthetic images have no labels
     for one in result.scenarios:  # loadgen's rules want more queries than so short a test has, and an idle machine
         assert (one.status, {reason.kind for reason in one.reasons}) in (("OK", set()), ("INVALID", {"loadgen"})), one.reasons
+
+
+@pytest.mark.parametrize(("compiler", "convolution"), [("onnxruntime", r"(Fused)?Conv"), ("openvino", r"Convolution \(.*f32\)")])
+def test_a_profile_names_the_operators_of_framework_and_engine_beside_what_was_measured(
+    compiler, convolution, folder, monkeypatch
+):
+    settings = (*CASES["digits"], "percentiles=[]", "warmup=0", "max_samples=64", f"compiler={compiler}", "profile=true")
+    result = case_runner(folder, monkeypatch)("digits", *settings)
+    framework, engine = result.profiles
+    assert (framework.by, engine.by.split()[0]) == ("torch.profiler", compiler)
+    assert {operator.name: operator.calls for operator in framework.operators}["aten::conv2d"] == 2
+    assert sum(operator.calls for operator in engine.operators if re.fullmatch(convolution, operator.name)) == 2
+    for profile in result.profiles:
+        assert json.loads((folder / "log" / profile.trace).read_text())
+        assert sum(operator.share for operator in profile.operators) == pytest.approx(1, abs=0.1)
+    assert (result.inference.queries, result.inference.accuracy) == (8, result.validation.accuracy)
