@@ -1,4 +1,4 @@
-"""Ground truth: engines of known latency through the measuring loop, on a fake clock; figures, bounds and doubts are held to it."""
+"""Ground truth: engines of known latency through the measuring loop, on a fake clock, and what must be said of each."""
 
 from functools import cache
 
