@@ -10,9 +10,11 @@ for package in ("torch", "sklearn", "safetensors", "transformers", "onnxruntime"
 
 from case_support import case_runner, has_bf16  # noqa: E402
 
+pytestmark = pytest.mark.xdist_group("real engines")  # in one worker, as they share what is exported and compiled
 ALL = ("SingleStream", "MultiStream", "Server", "Offline")
-SHORT = ", ".join(f"{name}: {{min_duration_ms: 200, min_query_count: 1}}" for name in ALL)
-SCENARIOS = (f"scenarios=[{', '.join(ALL)}]", f"loadgen={{{SHORT}}}")
+LEAST = {"min_duration_ms": 200, "min_query_count": 1}
+SHORT = {**dict.fromkeys(ALL, LEAST), "MultiStream": {**LEAST, "samples_per_query": 2}}
+SCENARIOS = (f"scenarios=[{', '.join(ALL)}]", f"loadgen={json.dumps(SHORT)}")
 CASES = {
     "digits": ("embedded", "batch_size=8"),
     "resnet50": ("synthetic", "batch_size=1", "max_samples=3", "calibration_samples=4"),
