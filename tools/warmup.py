@@ -35,7 +35,7 @@ def warm_up(engine: Any, batch: Any, workload: Workload, clock: Clock) -> Tuple[
     sut, began = TimedSUT(engine, clock), clock()
     limit = began + getattr(config, "warmup_limit", DEFAULT_LIMIT) * 1e9
     medians: List[float] = []
-    while not windows_agree(medians) and clock() < limit:
+    while not medians or (not windows_agree(medians) and clock() < limit):
         medians.append(_window(sut, batch, workload, wanted, limit, clock()))
     stable = windows_agree(medians)
     warmed = WarmUp(len(sut.latencies_ns), (clock() - began) / 1e9, sut.latencies_ns[0], stable)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -54,8 +55,8 @@ class _Line:
 class PlainDisplay(AbstractContextManager["PlainDisplay"]):
     """A line per event, for logs and pipes."""
 
-    def __init__(self, console: Console, mask: Masker) -> None:
-        self._console, self._mask = console, mask
+    def __init__(self, console: Console, mask: Masker, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console, self._mask, self._clock = console, mask, clock
         self._lock = threading.Lock()
         self._hosts: dict[str, _Line] = {}
 
@@ -70,15 +71,15 @@ class PlainDisplay(AbstractContextManager["PlainDisplay"]):
         """See Display."""
         line = self._hosts.setdefault(host, _Line())
         if line.text != text:
-            line.text, line.said = text, time.monotonic()
+            line.text, line.said = text, self._clock()
             self.message(f"{host}  {line.place} {line.case}: {text}" if line.case else f"{host}  {text}")
 
     def progress(self, host: str, progress: Progress) -> None:
         """See Display."""
         self.phase(host, step_title(progress))
         line = self._hosts[host]
-        if progress.done and time.monotonic() - line.said >= PLAIN_SECONDS:
-            line.said = time.monotonic()
+        if progress.done and self._clock() - line.said >= PLAIN_SECONDS:
+            line.said = self._clock()
             self.message(f"{host}  {line.place} {line.case}: {line.text}, {how_far(progress)}")
 
     def end_case(self, host: str, case: str, status: str, seconds: float) -> None:
@@ -97,7 +98,9 @@ class PlainDisplay(AbstractContextManager["PlainDisplay"]):
 class BarDisplay(AbstractContextManager["BarDisplay"]):
     """A bar per host in the terminal. It redraws twice a second only: a guest on the same machine needs the cores."""
 
-    def __init__(self, console: Console, hosts: tuple[str, ...], mask: Masker) -> None:
+    def __init__(
+        self, console: Console, hosts: tuple[str, ...], mask: Masker, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._mask = mask
         self._bars = Bars(
             SpinnerColumn(),
@@ -109,6 +112,7 @@ class BarDisplay(AbstractContextManager["BarDisplay"]):
             console=console,
             refresh_per_second=2,
             transient=True,
+            get_time=clock,
         )
         self._tasks: dict[str, TaskID] = {host: self._bars.add_task(escape(host), total=None, far="") for host in hosts}
         self._hosts: dict[str, _Line] = {host: _Line() for host in hosts}
@@ -130,14 +134,17 @@ class BarDisplay(AbstractContextManager["BarDisplay"]):
         line = self._hosts[host]
         line.text = text
         parts = (f"[bold]{escape(host)}[/]", f"{line.place} {escape(line.case)}".strip(), escape(self._mask(clean(text))[:60]))
-        self._bars.update(self._tasks[host], description=" · ".join(filter(None, parts)), total=None, far="")
+        task = self._bars.tasks[self._tasks[host]]
+        task.total = task.finished_time = None  # to update() None says that nothing changes
+        self._bars.update(task.id, description=" · ".join(filter(None, parts)), completed=0, far="")
 
     def progress(self, host: str, progress: Progress) -> None:
         """See Display."""
         if self._hosts[host].text != step_title(progress):
             self.phase(host, step_title(progress))
         if progress.done:
-            self._bars.update(self._tasks[host], total=progress.total, completed=progress.done, far=escape(how_far(progress)))
+            share = progress.done / progress.total if progress.total else None  # rich forgets its speed when a total changes
+            self._bars.update(self._tasks[host], total=share and 1.0, completed=share, far=escape(how_far(progress)))
 
     def end_case(self, host: str, case: str, status: str, seconds: float) -> None:
         """See Display."""

@@ -11,7 +11,7 @@ import tarfile
 import docker
 import pytest
 from docker_fixtures import private_engine
-from run_fixtures import CHECKOUT, VENV
+from run_fixtures import CHECKOUT, VENV, quick
 from toy import add_case
 
 DECLARES_FOO_TIME = "return inputs, 1e-9"
@@ -67,6 +67,25 @@ def test_a_run_can_be_narrowed_and_overridden_and_the_report_says_so(toys):
     assert run.case("well")["config"]["warmup"] == {"value": 1, "origin": "configs/well/configurations.yaml:4"}
     assert run.report["run"]["host_config"]["FLAGPERF_LOG_LEVEL"] == {"value": "DEBUG", "origin": "--set"}
     assert "overridden: --case well  --set repeat=2  --set FLAGPERF_LOG_LEVEL=debug" in run.output
+
+
+@pytest.mark.slow
+def test_everything_beside_the_pass_over_the_data_is_in_the_report_and_in_the_cases_folder(project):
+    short = {"SingleStream": {"min_duration_ms": 200, "min_query_count": 1}}
+    settings = {"compiler": "onnxruntime", "max_samples": 64, "warmup_limit": 1, "batch_sizes": [1, 8], "clients": [1, 2]}
+    project.host_yaml()
+    run = project.run("run", "--audit", "--profile", *quick(**settings, scenarios=["SingleStream"], loadgen=short))
+    case, folder = run.case(), project.results / "latest" / "digits:pytorch_2.13" / "127.0.0.1_noderank0"
+    assert (case["metrics"]["mfu_source"], case["metrics"]["mfu"] > 0) == ("measured", True), run.output
+    assert [(one["name"], one["value"] > 0, one["accuracy"]) for one in case["scenarios"]] == [("SingleStream", True, 1.0)]
+    assert [(point["batch_size"], point["clients"]) for point in case["sweep"]] == [(1, 1), (1, 2), (8, 1), (8, 2)]
+    assert (len(case["audit"]), [profile["phase"] for profile in case["profiles"]]) == (3, ["validation", "inference"])
+    titles = re.findall("^### (.*)", (folder.parents[1] / "report.md").read_text(), re.MULTILINE)
+    for section in ("MLPerf scenarios", "Sweep over", "How far from the peak", "Audit", "Operators in inference, by onnxruntime"):
+        assert any(title.startswith(section) for title in titles), titles
+    assert "Result is" in (folder / "SingleStream/performance/mlperf_log_summary.txt").read_text()
+    assert json.loads((folder / "inference_trace.json").read_text())
+    assert json.loads((folder / "validation_trace.json").read_text())["traceEvents"]
 
 
 def test_progress_says_host_case_and_step_line_by_line_where_nobody_looks(toys):

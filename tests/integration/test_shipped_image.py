@@ -1,6 +1,7 @@
 """The image that ships, built for real from its Dockerfile, and a case in it: this machine lends a base image only."""
 
 import os
+import platform
 import subprocess
 import sys
 import threading
@@ -13,6 +14,8 @@ import pytest
 from run_fixtures import MEASURED, quick
 
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+SCENARIOS = ["SingleStream"] if platform.machine() == "x86_64" else []  # loadgen has no wheel for others
+SHORT = {name: {"min_duration_ms": 200} for name in SCENARIOS}
 
 
 def wheel_folder():
@@ -33,12 +36,12 @@ def served(folder):
 
 
 @pytest.mark.slow
-def test_the_cpu_image_is_built_and_digits_runs_in_it(project, docker_client, base_tag):
+def test_the_cpu_image_is_built_and_digits_runs_in_it_in_int8_and_by_loadgen(project, docker_client, base_tag):
     with served(wheel_folder() or project.folder) as wheels:
         arguments = {"BASE_IMAGE": base_tag, "PIP_FIND_LINKS": wheels, "PIP_TRUSTED_HOST": "127.0.0.1", "PIP_CERT": CERTIFICATES}
         options = f"--network host -e PIP_CERT={CERTIFICATES}"
         project.host_yaml(RUNTIME="docker", BUILD_ARGS=arguments, ACCE_CONTAINER_OPT=options)
-        finished = project.run("run", *quick(), timeout=1200)
+        finished = project.run("run", *quick(precision="int8", scenarios=SCENARIOS, loadgen=SHORT), timeout=1200)
     tags = [
         tag for image in docker_client.images.list(filters={"label": "accelmark.framework=pytorch_2.13"}) for tag in image.tags
     ]
@@ -47,3 +50,5 @@ def test_the_cpu_image_is_built_and_digits_runs_in_it(project, docker_client, ba
     assert finished.status == 0, finished.output
     assert finished.case()["status"] in MEASURED
     assert finished.case()["metrics"]["accuracy_inference"] == pytest.approx(0.98, abs=0.02)
+    assert finished.case()["engine"]["precision"] == "int8"
+    assert [(one["name"], one["value"] > 0) for one in finished.case()["scenarios"]] == [(name, True) for name in SCENARIOS]

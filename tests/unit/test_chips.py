@@ -15,34 +15,34 @@ def in_a_file(entry):
 
 
 @pytest.mark.parametrize(
-    ("device", "fp32", "fp16", "int8"),
+    ("device", "fp32", "tf32", "fp16", "bf16", "fp8", "int8"),
     [
-        ("NVIDIA A100-SXM4-80GB", 19.5, 312, 624),
-        ("A100-SXM4-40GB", 19.5, 312, 624),
-        ("NVIDIA A100-PCIE-40GB", 19.5, 312, 624),
-        ("NVIDIA A100 80GB PCIe", 19.5, 312, 624),
-        ("NVIDIA H100 80GB HBM3", 66.9, 989.4, 1978.9),
-        ("NVIDIA H100 PCIe", 51.2, 756, 1513),
-        ("NVIDIA H100 NVL", 60, 835.5, 1670.5),
-        ("NVIDIA H200", 66.9, 989.4, 1978.9),
-        ("NVIDIA H200 NVL", 60, 835.5, 1670.5),
-        ("NVIDIA L4", 30.3, 121, 242.5),
-        ("NVIDIA L40S", 91.6, 362.05, 733),
-        ("Tesla T4", 8.1, 65, 130),
-        ("Tesla V100-SXM2-16GB", 15.7, 125, None),
-        ("Tesla V100-SXM2-32GB", 15.7, 125, None),
-        ("Tesla V100-PCIE-16GB", 14, 112, None),
-        ("Tesla V100S-PCIE-32GB", 16.4, 130, None),
-        ("NVIDIA GeForce RTX 2080 Ti", 13.45, 53.8, 215.2),
-        ("GeForce RTX 2080 Ti", 13.45, 53.8, 215.2),
-        ("NVIDIA GeForce RTX 4090", 82.6, 165.2, 660.6),
-        ("NVIDIA B200", 75, 2250, 4500),
+        ("NVIDIA A100-SXM4-80GB", 19.5, 156, 312, 312, None, 624),
+        ("A100-SXM4-40GB", 19.5, 156, 312, 312, None, 624),
+        ("NVIDIA A100-PCIE-40GB", 19.5, 156, 312, 312, None, 624),
+        ("NVIDIA A100 80GB PCIe", 19.5, 156, 312, 312, None, 624),
+        ("NVIDIA H100 80GB HBM3", 66.9, 494.7, 989.4, 989.4, 1978.9, 1978.9),
+        ("NVIDIA H100 PCIe", 51.2, 378, 756, 756, 1513, 1513),
+        ("NVIDIA H100 NVL", 60, 417.5, 835.5, 835.5, 1670.5, 1670.5),
+        ("NVIDIA H200", 66.9, 494.7, 989.4, 989.4, 1978.9, 1978.9),
+        ("NVIDIA H200 NVL", 60, 417.5, 835.5, 835.5, 1670.5, 1670.5),
+        ("NVIDIA L4", 30.3, 60, 121, 121, 242.5, 242.5),
+        ("NVIDIA L40S", 91.6, 183, 362.05, 362.05, 733, 733),
+        ("Tesla T4", 8.1, None, 65, None, None, 130),
+        ("Tesla V100-SXM2-16GB", 15.7, None, 125, None, None, None),
+        ("Tesla V100-SXM2-32GB", 15.7, None, 125, None, None, None),
+        ("Tesla V100-PCIE-16GB", 14, None, 112, None, None, None),
+        ("Tesla V100S-PCIE-32GB", 16.4, None, 130, None, None, None),
+        ("NVIDIA GeForce RTX 2080 Ti", 13.45, None, 53.8, None, None, 215.2),
+        ("GeForce RTX 2080 Ti", 13.45, None, 53.8, None, None, 215.2),
+        ("NVIDIA GeForce RTX 4090", 82.6, 82.6, 165.2, 165.2, 330.3, 660.6),
+        ("NVIDIA B200", 75, 1100, 2250, 2250, 4500, 4500),
     ],
 )
-def test_a_card_is_found_by_the_name_nvidia_smi_prints(device, fp32, fp16, int8):
-    peaks = find_chip(NVIDIA, device).peak_flops
-    assert (peaks["fp32"], peaks["fp16"]) == (pytest.approx(fp32 * TERA), pytest.approx(fp16 * TERA))
-    assert peaks.get("int8") == (None if int8 is None else pytest.approx(int8 * TERA))
+def test_a_card_found_by_the_name_nvidia_smi_prints_has_its_data_sheets_peaks(device, fp32, tf32, fp16, bf16, fp8, int8):
+    teras = {"fp32": fp32, "tf32": tf32, "fp16": fp16, "bf16": bf16, "fp8": fp8, "int8": int8}
+    published = {precision: tera * TERA for precision, tera in teras.items() if tera is not None}
+    assert find_chip(NVIDIA, device).peak_flops == pytest.approx(published)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,9 @@ def test_every_name_matches_one_entry_only():
 def test_no_lower_precision_is_slower():
     for chip in load_chips(NVIDIA):
         peaks = [
-            chip.peak_flops[precision] for precision in ("fp32", "tf32", "fp16", "fp8", "int8") if precision in chip.peak_flops
+            chip.peak_flops[precision]
+            for precision in ("fp32", "tf32", "fp16", "bf16", "fp8", "int8")
+            if precision in chip.peak_flops
         ]
         assert peaks == sorted(peaks), chip.name
 

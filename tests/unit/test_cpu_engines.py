@@ -3,6 +3,7 @@
 import importlib
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def build(engine, config, onnx_path, model=None):
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
-    return case_config("digits", tmp_path_factory.mktemp("perf"), "embedded", repeat=1, warmup=0)
+    return case_config("digits", tmp_path_factory.mktemp("perf"), "embedded", repeat=1, warmup=0, percentiles=())
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +104,22 @@ def test_threads_are_taken_and_reported(engine, config, onnx_path):
 def test_openvino_compiles_an_onnx_file_given_as_its_own(config, onnx_path, batches):
     engine = build("openvino", config._replace(exist_compiler_path=onnx_path), None)
     assert engine(batches[0].inputs)[0][0].shape == (8, 10)
+
+
+@pytest.mark.slow
+def test_inductor_says_whether_its_kernels_were_in_the_cache(config, monkeypatch, tmp_path):
+    from torch._dynamo.utils import counters
+
+    monkeypatch.setitem(counters, "inductor", Counter())  # they count all that the process compiled
+    model, rows = torch.nn.Linear(8, 2).eval(), torch.ones(4, 8)
+    said = []
+    for _ in range(2):
+        torch._dynamo.reset()  # forgets what is in memory
+        engine = build("inductor", config._replace(perf_dir=str(tmp_path)), None, model)
+        assert torch.allclose(engine([rows])[0][0], model(rows), atol=1e-5)
+        said.append(engine.describe()["compiled_file_cached"])
+    assert said == [False, True]
+    assert list((tmp_path / "onnxs" / "inductor").iterdir())
 
 
 def test_inductor_needs_the_model(config, onnx_path):

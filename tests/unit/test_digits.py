@@ -10,13 +10,15 @@ from case_support import case_config  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from benchmarks.digits import pytorch as digits  # noqa: E402
+from benchmarks.digits.pytorch import model as model_file  # noqa: E402
+from benchmarks.digits.pytorch import train  # noqa: E402
 from benchmarks.digits.pytorch.dataloader import split  # noqa: E402
 from tools.errors import ConfigError  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
-    return case_config("digits", tmp_path_factory.mktemp("perf"), "embedded", repeat=1, warmup=1)
+    return case_config("digits", tmp_path_factory.mktemp("perf"), "embedded", repeat=1, warmup=1, percentiles=())
 
 
 def test_a_fifth_of_every_class_is_held_out_and_none_of_it_trained_with():
@@ -73,3 +75,13 @@ def test_describe_names_the_metric_and_the_weights_hash(config):
     said = digits.describe(None, None, config)
     assert said["accuracy_metric"] == "top1"
     assert len(said["artifacts"]["weights"]["sha256"]) == 64
+
+
+def test_training_leaves_weights_that_the_case_can_load(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "EPOCHS", 2)
+    for module in (train, model_file):
+        monkeypatch.setattr(module, "WEIGHTS", tmp_path / "weights.safetensors")
+    with torch.random.fork_rng(devices=[]):
+        train.main()
+    _, (images, labels) = split()
+    assert train.accuracy(digits.create_model(config), images, torch.tensor(labels)) > 0.5

@@ -2,7 +2,6 @@
 
 import importlib
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,7 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("sklearn")
 pytest.importorskip("safetensors")
 
-from case_support import ROOT, case_config  # noqa: E402
+from case_support import ROOT, case_config, has_bf16  # noqa: E402
 
 from benchmarks.digits import pytorch as digits  # noqa: E402
 from benchmarks.resnet50 import pytorch as resnet50  # noqa: E402
@@ -40,7 +39,7 @@ def build(engine, precision, config, model, onnx_path):
     pytest.importorskip(NEEDS[engine])
     if (engine, precision) == ("openvino", "int8"):
         pytest.importorskip("nncf")
-    if (engine, precision) == ("openvino", "bf16") and "avx512_bf16" not in Path("/proc/cpuinfo").read_text():
+    if (engine, precision) == ("openvino", "bf16") and not has_bf16():
         pytest.skip("this CPU has no bf16")
     settings = config._replace(compiler=engine, precision=precision)
     if engine == "torch":

@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 from loop_fakes import SECOND, FakeClock, FakeEngine, Loader, batches, config, half_right, once
 
@@ -127,22 +126,6 @@ def test_the_loops_own_cost_is_measured_and_doubted_where_it_is_over_a_hundredth
     fast, slow = (run(FakeEngine(clock, [seconds]), batches(4, 4), clock).phase for seconds in (0.001, 0.01))
     assert (fast.overhead_ns, slow.overhead_ns) == (30_000, 30_000)
     assert ([doubt.kind for doubt in fast.doubts], slow.doubts) == (["overhead"], ())
-
-
-@pytest.mark.parametrize(("engine", "kinds"), [
-    (lambda random: [0.01] * 1000, []),
-    (lambda random: 0.01 * random.lognormal(0, 0.05, 1000), []),
-    (lambda random: 0.01 * random.normal(1, 0.02, 1000) * (1 + (random.random(1000) < 0.01) * 9), []),
-    (lambda random: 0.01 * random.normal(1, 0.02, 1000) * [1 + call / 2000 for call in range(1000)], ["drift"]),
-    (lambda random: 0.01 * random.normal(1, 0.02, 1000) * (1 + (random.random(1000) < 0.5)), ["bimodal"]),
-], ids=["constant", "noisy", "spiking", "drifting", "bimodal"])  # fmt: skip
-def test_engines_of_known_latency_raise_the_doubts_that_they_should(engine, kinds):
-    clock = FakeClock()
-    seconds = list(engine(np.random.default_rng(7)))
-    phase = run(FakeEngine(clock, seconds), batches(4) * 1000, clock).phase
-    assert [doubt.kind for doubt in phase.doubts] == kinds
-    assert phase.core_seconds == pytest.approx(sum(seconds))
-    assert phase.core_interval.low <= phase.core <= phase.core_interval.high
 
 
 def test_outputs_are_kept_without_their_padding_for_comparison():

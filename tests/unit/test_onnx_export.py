@@ -94,11 +94,26 @@ def test_an_open_batch_takes_any_size_though_shown_one(tmp_path):
     assert batch_dimension(path) == "batch"
 
 
-def test_weights_may_lie_beside_the_file(tmp_path):
-    path = onnx_export.export(torch.nn.Linear(64, 64), config(tmp_path), [torch.ones(2, 64)], ["input"], ["output"])
-    for file in onnx_export.Path(path).parent.iterdir():
-        assert file.name.startswith("model.onnx")
-    assert onnx.numpy_helper.to_array(onnx.load(path).graph.initializer[0]).size in (64, 64 * 64)
+def test_weights_lie_beside_the_file_where_an_engine_finds_them(tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model, rows = torch.nn.Linear(64, 64), torch.ones(2, 64)
+    path = onnx_export.export(model, config(tmp_path), [rows], ["input"], ["output"])
+    assert {file.name for file in Path(path).parent.iterdir()} == {"model.onnx", "model.onnx.data"}
+    assert Path(path).stat().st_size < 64 * 64 * 4 <= Path(path + ".data").stat().st_size
+    (found,) = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"input": rows.numpy()})
+    assert torch.allclose(torch.from_numpy(found), model(rows), atol=1e-5)
+
+
+def test_a_file_that_the_checker_rejects_is_an_error_and_not_kept(tmp_path, monkeypatch):
+    def export_nonsense(model, inputs, path, **options):
+        graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["nowhere"], ["output"])], "g", [], [])
+        onnx.save(onnx.helper.make_model(graph), path)
+
+    monkeypatch.setattr(onnx_export, "_has_dynamo", lambda: True)
+    monkeypatch.setattr(torch.onnx, "export", export_nonsense)
+    with pytest.raises(CaseCrash, match="^ONNX export failed: ValidationError: .*; try another opset than 18"):
+        export(Scale(), config(tmp_path))
+    assert not list((tmp_path / "onnxs").glob("digits*"))
 
 
 def test_an_older_torch_exports_by_torchscript(tmp_path, monkeypatch):

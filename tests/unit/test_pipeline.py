@@ -202,6 +202,15 @@ def test_foo_time_is_flagged(project):
     assert (result.status, result.reasons[0].kind) == ("TAINTED", "foo_time")
 
 
+def test_a_run_that_never_became_stable_is_tainted_and_still_has_its_numbers(project):
+    result = measure_toy(project, "warmup=1", "warmup_limit=0")
+    assert result.status == "TAINTED"
+    assert {reason.kind for reason in result.reasons} == {"not stable"}
+    assert [reason.message.split(":")[0] for reason in result.reasons] == ["validation", "inference"]
+    assert result.inference.warmup.stable is False
+    assert min(result.validation.whole, result.validation.core, result.inference.whole, result.inference.core) > 0
+
+
 def test_a_precision_that_did_not_run_is_flagged_with_both_named(project):
     result = measure_toy(project, "precision=bf16")
     assert (result.status, result.reasons[0].kind) == ("TAINTED", "precision not active")

@@ -9,6 +9,7 @@ transformers = pytest.importorskip("transformers")
 pytest.importorskip("onnxscript")
 
 from case_support import case_config  # noqa: E402
+from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from benchmarks.resnet50 import pytorch as resnet50  # noqa: E402
 from tools.flops import cost, disagreement  # noqa: E402
@@ -53,6 +54,12 @@ def test_resnet50_counts_8_18_gflop(tmp_path):
 def test_a_layer_of_bert_counts_attentions_two_products(tmp_path, opset):
     counted = cost(exported_bert(tmp_path, 1, opset), 1)
     assert (counted.flops_per_item, counted.uncounted) == (PROJECTIONS + PERCEPTRON + ATTENTION + ANSWERS, ())
+
+
+def test_torchs_own_counter_misses_attentions_products_on_the_cpu_which_is_why_the_graph_is_counted():
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        Bert(1).eval()(torch.zeros(1, LENGTH, dtype=torch.int64))
+    assert counter.get_total_flops() == PROJECTIONS + PERCEPTRON + ANSWERS
 
 
 @pytest.mark.slow

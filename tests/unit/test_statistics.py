@@ -110,12 +110,14 @@ def test_the_true_percentile_is_not_above_its_bound_in_99_of_100_runs(percent, m
     assert np.mean(ranks <= place) >= 0.985
 
 
-@pytest.mark.parametrize("shape", ["lognormal", "exponential", "ticks"])
+@pytest.mark.parametrize("shape", ["lognormal", "exponential", "ticks", "bimodal", "spiking"])
 def test_the_bounds_hold_whatever_the_distribution(shape):
     draw = {
         "lognormal": lambda uniform: np.exp(uniform * 3),
         "exponential": lambda uniform: -np.log1p(-uniform),
         "ticks": lambda uniform: np.floor(uniform * 7),
+        "bimodal": lambda uniform: uniform + 10 * (uniform >= 0.7),
+        "spiking": lambda uniform: uniform + 100 * (uniform >= 0.93),
     }[shape]
     runs = np.sort(np.random.default_rng(2).random((RUNS, 200)), axis=1)
     for percent in (50.0, 90.0, 95.0):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from loop_fakes import Batch, FakeClock, Loader, half_right, once
 
+from tools.clients import SERIALISED
 from tools.contract import FAILED, INVALID, OK, Latency, Percentile, Phase, Reason, SweepPoint
 from tools.measure import measure
 from tools.sweep import Subject, sweep, with_knee
@@ -98,6 +99,15 @@ def test_a_given_file_cannot_be_swept_where_its_batch_is_static():
     points, _, _ = swept(batch_sizes=(1, 4), exist_onnx_path="model.onnx")
     assert [point.status for point in points] == [FAILED, OK]
     assert "set dynamic_batch" in points[0].detail
+
+
+@pytest.mark.parametrize("concurrent", [False, True])
+def test_clients_of_an_engine_that_cannot_be_called_concurrently_are_serialised_with_a_note(concurrent, monkeypatch):
+    monkeypatch.setattr("tools.clients.LEAST_SECONDS", 0.01)  # by the real clock: threads have no other
+    monkeypatch.setattr(Engine, "describe", lambda self: {"concurrent": concurrent}, raising=False)
+    points, _, _ = swept(clients=(1, 2))
+    assert [(point.clients, SERIALISED in point.detail) for point in points] == [(1, False), (2, not concurrent)]
+    assert points[1].phase.core > 0
 
 
 @pytest.mark.parametrize("count", [0, 2])

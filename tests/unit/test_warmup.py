@@ -41,6 +41,11 @@ def test_the_limit_ends_even_a_window():
     assert (found.queries, found.stable, len(doubts)) == (2, False, 1)
 
 
+def test_a_limit_of_no_time_leaves_the_cold_query_alone():
+    found, doubts = warmed([9.0], warmup_limit=0)
+    assert (found.queries, found.first_ns, found.stable, len(doubts)) == (1, 9 * SECOND, False, 1)
+
+
 def test_a_window_of_a_fast_engine_lasts_fifty_milliseconds():
     assert warmed([0.001])[0].queries == 3 * 50
 

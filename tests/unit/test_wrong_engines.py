@@ -1,19 +1,17 @@
 """An engine with wrong outputs is INVALID however fast it is: real digits, a real engine, broken in known ways."""
 
-import sys
 import threading
 from pathlib import Path
 
 import onnx
 import pytest
 import torch
+from case_support import case_runner
 from onnx import numpy_helper
 
 from inference_engine.cpu.onnxruntime import InferModel
 from tools.contract import result_from_json
-from tools.pipeline import Request, run
 
-ROOT = Path(__file__).resolve().parents[2]
 QUICK = ("compiler=onnxruntime", "percentiles=[]", "warmup=0", "max_samples=64")
 
 
@@ -103,17 +101,34 @@ class BitFlipped(Right):
         return path
 
 
+class Remembering(Right):
+    """Computes each input once, and has the answer to all that come again."""
+
+    def __call__(self, inputs):
+        self.known = getattr(self, "known", {})
+        key = inputs[0].numpy().tobytes()
+        if key not in self.known:
+            self.known[key] = super().__call__(inputs)
+        return self.known[key]
+
+
+class ClaimsBf16(Right):
+    """Computes in fp32, whatever it was asked for, and says that it did as told."""
+
+    def __init__(self, config, onnx_path, model):
+        super().__init__(config._replace(precision="fp32"), onnx_path, model)
+
+    def describe(self):
+        return dict(super().describe(), precision="bf16")
+
+
 @pytest.fixture
 def measure_digits(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    for name in ("configs", "benchmarks", "inference_engine"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    monkeypatch.setattr("tools.insight.measured_peak", lambda config, device: None)
+    run = case_runner(tmp_path, monkeypatch)
 
     def measure(engine, *settings):
         monkeypatch.setattr("tools.pipeline.load_engine", lambda vendor, compiler: engine)
-        run(Request(tmp_path, "embedded", tmp_path / "log", "digits", "cpu", "pytorch", (*QUICK, *settings)))
-        return result_from_json((tmp_path / "log" / "result.json").read_text(encoding="utf-8"))
+        return run("digits", "embedded", *QUICK, *settings)
 
     return measure
 
@@ -175,6 +190,27 @@ def test_an_audit_is_in_the_result(measure_digits):
     stale = measure_digits(Stale, "audit=true")
     assert any(check.passed is False for check in stale.audit)
     assert "audit" in {reason.kind for reason in stale.reasons}
+
+
+def test_an_engine_that_remembers_what_it_was_asked_before_fails_the_audit(measure_digits):
+    result = measure_digits(Remembering, "audit=true")
+    assert [check.passed for check in result.audit] == [True, False, True]
+    assert (result.status, result.reasons[0].kind) == ("INVALID", "audit")
+    assert result.reasons[0].message.startswith("a repeated sample is not faster than distinct ones: it takes ")
+
+
+def test_an_engine_that_lies_about_its_precision_is_told_by_its_outputs(measure_digits):
+    result = measure_digits(ClaimsBf16, "precision=bf16")
+    assert (result.status, result.engine["precision"]) == ("TAINTED", "bf16")
+    (said,) = [reason.message for reason in result.reasons if reason.kind == "precision not active"]
+    assert said.startswith("inference: bf16 was asked for, but no output differs from the framework in fp32 by more than ")
+
+
+def test_flop_that_the_model_does_not_have_are_a_note_naming_both_figures(measure_digits):
+    result = measure_digits(Right, "flops=1e6")
+    (said,) = [note for note in result.notes if "flops" in note]
+    assert "flops say 0.001 GFLOP per item, but the exported graph counts 0.002417 GFLOP (+141.7%)" in said
+    assert not [note for note in measure_digits(Right).notes if "flops" in note]
 
 
 def test_what_was_measured_before_a_study_ended_the_process_is_on_disk(measure_digits, monkeypatch, tmp_path):
