@@ -118,6 +118,20 @@ def project(tmp_path: Path) -> Project:
     return copy_project(tmp_path / "project")
 
 
+def after_make_setup(project: Project) -> Project:
+    """What `make setup` leaves: the project's .venv, linked to this virtual environment's parts, ready and newer than all it is
+    made of."""
+    for name in ("Makefile", "requirements.txt"):
+        shutil.copy2(CHECKOUT / name, project.folder / name)
+    environment = project.folder / ".venv"
+    environment.mkdir()
+    for part in VENV.iterdir():
+        if not part.name.startswith(".ready"):
+            (environment / part.name).symlink_to(part)
+    (environment / ".ready").touch()
+    return project
+
+
 def quick(**more: Any) -> list[str]:
     """`--set` arguments for QUICK and more."""
     return [word for key, value in {**QUICK, **more}.items() for word in ("--set", f"{key}={json.dumps(value)}")]
