@@ -81,6 +81,7 @@ def start_seconds(folder):
         cwd=project.folder,
         env={**os.environ, **project.environment},
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
     ) as run:
