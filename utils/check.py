@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 STYLES = {OK: "green", NOTE: "yellow", PROBLEM: "bold red"}
-ROOM_BYTES = 5e9
-"""An image with torch and an engine takes some 2 GB, building it twice that."""
+ROOM_BYTES, LEAST_BYTES = 5e9, 1e8
+"""An image with torch and an engine takes some 2 GB, building it twice that. A model as ONNX and compiled takes 200 MB."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,12 @@ def _check_machine(plan: RunPlan, connection: Connection) -> Iterator[Finding]:
 
 
 def _room(host: str, path: str, free: float, remedy: str) -> Finding:
-    words = f"{free / 1e9:.0f} GB free for {path}"
-    return Finding(OK, host, words) if free >= ROOM_BYTES else Finding(NOTE, host, f"{words}; that is little: {remedy}")
+    words = f"{free / 1e9:.1f} GB free for {path}"
+    if free >= ROOM_BYTES:
+        return Finding(OK, host, words)
+    if free >= LEAST_BYTES:
+        return Finding(NOTE, host, f"{words}; that is little: {remedy}")
+    return Finding(PROBLEM, host, f"{words}; that is too little: {remedy}")
 
 
 def _written(plan: RunPlan, connection: Connection) -> list[str]:

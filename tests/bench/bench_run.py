@@ -1,9 +1,12 @@
-"""What run.py costs: `--help`, and a whole run in a container beside the same guest started by hand in the same image.
+"""What run.py costs: `--help` beside a Python that does nothing, `make run` up to where it measures, and a whole run in a
+container beside the same guest started by hand in the same image.
 
-Interleaved rounds, medians; needs Docker. Prints seconds and the difference. Run from the project's folder: `make bench`.
+Interleaved rounds, medians; needs Docker. Ends with 1 where a limit is exceeded. Run from the project's folder: `make bench`.
 """
 
+import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -16,14 +19,16 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests/integration"), str(ROOT / "tests/la
 
 import base_image
 import docker
-from run_fixtures import copy_project
+from run_fixtures import after_make_setup, copy_project
 
 ROUNDS = 3
 VENV = Path(sys.prefix)
 OPTIONS = ["-v", f"{VENV}:{VENV}:ro", "-e", f"PATH={VENV}/bin:/usr/bin:/bin", "-e", "OMP_NUM_THREADS=1"]
 CASE = "digits"
 FRAMEWORK = "pytorch_here"
-SETTINGS = ["repeat=20", "warmup=10"]
+SETTINGS = ["repeat=20", "warmup=10", "percentiles=[]"]
+HELP_SECONDS, START_SECONDS, MORE_SECONDS = 0.4, 10.0, 5.0
+"""Limits: of `run.py --help`, of a second `make run` up to its first measurement, of run.py beyond the guest alone."""
 
 
 def seconds(command, cwd):
@@ -50,11 +55,45 @@ def by_hand(project, image):
     return ["docker", "run", "--rm", "--init", "-w", folder, *mounts, *OPTIONS, image, *map(str, guest), *names, *settings]
 
 
-def main():
-    help_seconds = [seconds([sys.executable, "run.py", "--help"], ROOT) for _ in range(10)]
-    print(f"run.py --help: {statistics.median(help_seconds):.3f} s (median of 10)")
-    folder = Path(tempfile.mkdtemp())
-    project = copy_project(folder / "project")
+def held(name, taken, limit):
+    """Print what was measured beside its limit; return whether it holds."""
+    print(f"{name}: {taken:.3f} s, {taken / limit:.0%} of the limit {limit:g} s: {'holds' if taken <= limit else 'EXCEEDED'}")
+    return taken <= limit
+
+
+def help_seconds():
+    """Seconds of `run.py --help`, interleaved with those of a Python that does nothing."""
+    pairs = [
+        (seconds([sys.executable, "-c", "pass"], ROOT), seconds([sys.executable, "run.py", "--help"], ROOT)) for _ in range(10)
+    ]
+    bare, asked = (statistics.median(column) for column in zip(*pairs, strict=True))
+    print(f"python -c pass: {bare:.3f} s; run.py --help takes {asked / bare:.1f} x that")
+    return asked
+
+
+def start_seconds(folder):
+    """Seconds from `make run`, with what `make setup` left, to the first case's first measured step."""
+    project = after_make_setup(copy_project(folder))
+    shutil.copy(ROOT / "configs" / "host.yaml", project.folder / "configs" / "host.yaml")
+    began = time.perf_counter()
+    with subprocess.Popen(
+        ["make", "run"],
+        cwd=project.folder,
+        env={**os.environ, **project.environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as run:
+        reached = next((time.perf_counter() - began for line in run.stdout if "step c of a-g" in line), float("inf"))
+        os.killpg(run.pid, signal.SIGINT)
+        run.stdout.read()
+    return reached
+
+
+def beyond_the_guest(folder):
+    """Seconds that run.py takes more than the guest alone, both in a container of one cached image."""
+    project = copy_project(folder)
     client = docker.from_env()
     base = base_image.build(client)
     project.write(f"docker_images/cpu/{FRAMEWORK}/Dockerfile", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n")
@@ -69,12 +108,22 @@ def main():
     for _ in range(ROUNDS):
         alone.append(seconds(by_hand(project, image.tags[0]), project.folder))
         runs.append(seconds(run, project.folder))
+    client.images.remove(image.id, force=True)
     for name, taken in (("guest alone in a container", alone), ("run.py, image cached", runs)):
         print(f"{name}: {statistics.median(taken):.2f} s ({', '.join(f'{one:.2f}' for one in taken)})")
-    print(f"run.py takes {statistics.median(runs) - statistics.median(alone):.2f} s more")
-    client.images.remove(image.id, force=True)
-    shutil.rmtree(folder)
+    return statistics.median(runs) - statistics.median(alone)
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        holds = [
+            held("run.py --help", help_seconds(), HELP_SECONDS),
+            held("a second make run, up to step c", start_seconds(folder / "started"), START_SECONDS),
+            held("run.py beyond the guest alone", beyond_the_guest(folder / "compared"), MORE_SECONDS),
+        ]
+    return 0 if all(holds) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

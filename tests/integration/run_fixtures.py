@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,6 +116,36 @@ def copy_project(folder: Path) -> Project:
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return copy_project(tmp_path / "project")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """Makes a disk of so many bytes, with more of mount's options behind a comma."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a disk")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mounted(size: str) -> str:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
+        return str(folder)
+
+    yield mounted
+    subprocess.run(["umount", folder], check=True)
+
+
+def after_make_setup(project: Project) -> Project:
+    """What `make setup` leaves: the project's .venv, linked to this virtual environment's parts, ready and newer than all it is
+    made of."""
+    for name in ("Makefile", "requirements.txt"):
+        shutil.copy2(CHECKOUT / name, project.folder / name)
+    environment = project.folder / ".venv"
+    environment.mkdir()
+    for part in VENV.iterdir():
+        if not part.name.startswith(".ready"):
+            (environment / part.name).symlink_to(part)
+    (environment / ".ready").touch()
+    return project
 
 
 def quick(**more: Any) -> list[str]:

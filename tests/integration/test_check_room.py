@@ -1,4 +1,4 @@
-"""`check` looks at what a real Docker engine and a real Python have."""
+"""`check` looks at what real disks, a real Docker engine and a real Python have."""
 
 import pytest
 from docker_fixtures import private_engine
@@ -12,6 +12,33 @@ def test_check_tells_how_much_room_docker_has(project, tmp_path_factory):
         checked = project.run("check")
     assert checked.status == 0, checked.output
     assert f"GB free for Docker's root, {folder}/data" in checked.output
+
+
+def test_a_disk_without_room_for_results_is_a_problem(project, small_disk):
+    folder = small_disk("20m")
+    project.host_yaml(FLAGPERF_LOG_PATH=folder)
+    checked = project.run("check")
+    assert checked.status == 1, checked.output
+    assert (
+        f"problem 127.0.0.1: 0.0 GB free for {folder}; that is too little: free some, or choose another folder" in checked.output
+    )
+
+
+def test_a_disk_with_little_room_is_a_note(project, small_disk):
+    folder = small_disk("1g")
+    project.host_yaml(FLAGPERF_LOG_PATH=folder)
+    checked = project.run("check")
+    assert checked.status == 0, checked.output
+    assert f"note 127.0.0.1: 1.1 GB free for {folder}; that is little: free some, or choose another folder" in checked.output
+
+
+def test_a_folder_that_cannot_be_written_is_a_problem_for_root_too(project, small_disk):
+    folder = small_disk("10g,ro")
+    project.host_yaml(FLAGPERF_LOG_PATH=f"{folder}/below/it")
+    checked = project.run("check")
+    assert checked.status == 1, checked.output
+    remedy = "cannot be written; choose another FLAGPERF_PATH or FLAGPERF_LOG_PATH"
+    assert f"problem 127.0.0.1: {folder}/below/it {remedy}" in checked.output
 
 
 def test_check_names_the_package_that_an_engine_lacks_and_where_it_is_listed(project):

@@ -1,9 +1,7 @@
 """What goes wrong once a run has begun: each in its own words, with its reason and exit code, and at no other case's cost."""
 
 import getpass
-import os
 import re
-import subprocess
 
 import pytest
 from run_fixtures import MEASURED, copy_project
@@ -115,6 +113,40 @@ def test_what_was_measured_before_an_engine_failed_is_kept(broken_run):
         assert run.case(case)["metrics"]["validation_core"] > 0
 
 
+CSRC = """
+import os
+tried = {tried!r}
+if not os.path.exists(tried):
+    open(tried, "w").close()
+    raise OSError("no compiler for this accelerator")
+
+def prepare_metadata_for_build_wheel(folder, config_settings=None):
+    os.mkdir(os.path.join(folder, "toycsrc-1.dist-info"))
+    with open(os.path.join(folder, "toycsrc-1.dist-info/METADATA"), "w") as facts:
+        facts.write("Metadata-Version: 2.1\\nName: toycsrc\\nVersion: 1\\n")
+    return "toycsrc-1.dist-info"
+"""
+"""A build that fails the first time; PIP_DRY_RUN ends the second one once it is known what would be installed."""
+
+
+def test_csrc_that_cannot_be_installed_fails_the_case_and_the_next_one_runs(project):
+    build = '[build-system]\nrequires = []\nbuild-backend = "building"\nbackend-path = ["."]\n'
+    project.write("inference_engine/cpu/csrc/pyproject.toml", build)
+    project.write("inference_engine/cpu/csrc/building.py", CSRC.format(tried=str(project.folder / "tried")))
+    project.environment["PIP_DRY_RUN"] = "1"
+    project.host_yaml(CASES={**add_case(project, "first"), **add_case(project, "second")})
+    run = project.run()
+    assert run.status == 1, run.output
+    reason = run.case("first")["reasons"][0]
+    assert (run.case("first")["status"], reason["kind"]) == ("FAILED", "CRASH")
+    assert "csrc for first could not be installed (inference_engine/cpu/csrc), exit 1:" in reason["message"]
+    assert (
+        "no compiler for this accelerator"
+        in (project.results / "latest/first:pytorch_2.13/127.0.0.1_noderank0/stdout_err.out.log").read_text()
+    )
+    assert run.case("second")["status"] in MEASURED
+
+
 def test_a_traceback_is_in_the_log_and_not_in_the_terminal(broken_run):
     run, project = broken_run
     log = project.results / "latest" / "call:pytorch_2.13" / "127.0.0.1_noderank0" / "container.out.log"
@@ -211,22 +243,6 @@ def test_a_monitor_that_crashes_is_a_note(project):
     assert run.status == 0
     assert "the cpu monitor on 127.0.0.1: it did not start: RuntimeError: the sensor is on fire" in run.case("toy")["notes"]
     assert "Traceback" not in run.output
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """Makes a disk of so many bytes."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a disk")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def mounted(size):
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
-        return str(folder)
-
-    yield mounted
-    subprocess.run(["umount", folder], check=True)
 
 
 def test_a_disk_too_full_for_the_report_leaves_the_figures_in_the_terminal(project, small_disk):

@@ -1,5 +1,8 @@
 """Keys of host.yaml that do what their names say, seen from the guest's side and from the report's."""
 
+import ctypes
+import math
+import mmap
 import os
 import subprocess
 import sys
@@ -25,6 +28,7 @@ def test_every_host_runs_every_case_and_knows_its_rank(project):
     assert [(case["host"], case["rank"]) for case in finished.report["cases"]] == [("127.0.0.1", 0), ("localhost", 1)]
     assert seen(project, "toy", "127.0.0.1", 0) == "0 2 29777"
     assert seen(project, "toy", "localhost", 1) == "1 2 29777"
+    assert [case["environment"]["host_port"] for case in finished.report["cases"]] == [2222, 2222]
 
 
 def test_a_case_past_its_timeout_fails_with_that_reason_and_the_next_one_runs(project):
@@ -36,11 +40,40 @@ def test_a_case_past_its_timeout_fails_with_that_reason_and_the_next_one_runs(pr
     assert finished.case("toy")["status"] in MEASURED
 
 
-def test_clear_caches_drops_the_page_cache_or_the_report_says_why_not(project):
+def resident_pages(path):
+    """How many pages of a file are in the page cache; asking brings none there."""
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as view:
+        start = ctypes.c_char.from_buffer(view)
+        pages = (ctypes.c_ubyte * math.ceil(len(view) / mmap.PAGESIZE))()
+        failed = ctypes.CDLL(None).mincore(ctypes.byref(start), ctypes.c_size_t(len(view)), pages)
+        del start
+    assert failed == 0
+    return sum(page & 1 for page in pages)
+
+
+@pytest.fixture
+def may_drop_caches():
+    if not os.access("/proc/sys/vm/drop_caches", os.W_OK):
+        pytest.skip("only root of a whole machine can drop its page cache")
+
+
+def test_clear_caches_drops_the_page_cache(project, may_drop_caches):
+    read = project.folder / "read before"
+    read.write_bytes(bytes(40 * mmap.PAGESIZE))
+    assert resident_pages(read) == 40
     project.host_yaml(CLEAR_CACHES=True, CASES=add_case(project, "toy"))
-    notes = " ".join(project.run().case("toy")["notes"])
-    may = os.access("/proc/sys/vm/drop_caches", os.W_OK)
-    assert ("CLEAR_CACHES" in notes) is not may
+    assert "CLEAR_CACHES" not in " ".join(project.run().case("toy")["notes"])
+    assert resident_pages(read) == 0
+
+
+def test_the_log_level_hides_lines_of_the_logs_and_never_the_report(project):
+    project.host_yaml(FLAGPERF_LOG_LEVEL="warning", CASES=add_case(project, "toy"))
+    finished = project.run()
+    run = project.results / "latest"
+    assert "INFO" not in (run / "host.out.log").read_text()
+    assert "INFO" not in (run / "toy:pytorch_2.13/127.0.0.1_noderank0/container.out.log").read_text()
+    assert f"Accelmark {finished.report['run']['id']}" in finished.output
+    assert str(run.resolve() / "report.html") in finished.output
 
 
 def test_log_call_information_says_which_function_logged(project):

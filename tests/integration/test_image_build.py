@@ -1,7 +1,9 @@
 """Images against a real engine: built once, again after a change, and every way in which that fails."""
 
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -48,6 +50,36 @@ def test_pips_index_reaches_a_dockerfile_that_declares_it(local, image_plan, doc
     add_step(image_plan.folder, "ARG PIP_INDEX_URL", "RUN echo ${PIP_INDEX_URL} > /index")
     tag = ensure_image(local, image_plan, pip_source="https://mirror.example/simple")
     assert printed(docker_client, tag, "cat", "/index") == "https://mirror.example/simple\n"
+
+
+@contextmanager
+def anything_registry():
+    """A registry's address, and the paths it was asked for: it claims to have whatever one wants."""
+    asked = []
+
+    class Yes(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        do_HEAD = do_GET
+
+        def log_message(self, *line):
+            """Nobody wants to read it."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Yes) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"localhost:{server.server_address[1]}", asked
+        server.shutdown()
+
+
+def test_image_source_build_asks_no_registry(local, image_plan):
+    lines = []
+    with anything_registry() as (address, asked):
+        ensure_image(local, replace(image_plan, source="build", registry=address), on_line=lines.append)
+    assert any(line.startswith("Step 4/") for line in lines)
+    assert asked == []
 
 
 @pytest.mark.parametrize("name", ["pytorch_foo_install.sh", "pytorchfoo_install.sh"])

@@ -109,6 +109,20 @@ def test_a_run_that_is_interrupted_while_an_engine_runs_keeps_what_was_finished(
     check_interrupted(project, *end(project, run, number))
 
 
+@pytest.mark.parametrize("moment", ["packages", "monitors", "guest", "step b"])
+def test_a_run_that_is_terminated_before_an_engine_runs_keeps_what_was_finished(project, started, moment):
+    run = started(moment, call=BUSY)
+    check_interrupted(project, *end(project, run, signal.SIGTERM))
+
+
+def test_a_run_that_is_terminated_while_it_collects_keeps_all_that_was_measured(project, started):
+    run = started("collecting")
+    finished, _ = end(project, run, signal.SIGTERM)
+    assert finished.status == 130, finished.output
+    assert all(finished.case(case)["metrics"]["inference_core"] > 0 for case in ("first", "second"))
+    assert left_over(project) == []
+
+
 def test_a_run_can_be_interrupted_during_validation(project, started):
     run = started("step c", code=f"def model_forward(model, dataloader, evaluator, config):\n{textwrap.indent(BUSY, '    ')}\n")
     finished, seconds = end(project, run, signal.SIGINT)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from zipfile import ZipFile
 
 import pytest
 
@@ -62,6 +63,51 @@ def test_the_guests_own_packages_are_installed_where_they_lack(container, run_pl
     with container(container_options="-e PIP_NO_INDEX=1") as place, pytest.raises(CaseCrash) as raised:
         prepare(place, run_plan, case_plan, lambda _: None)
     assert "the guest's own packages of toy could not be installed (PyYAML, loguru, numpy)" in str(raised.value)
+
+
+@pytest.fixture
+def wheels(tmp_path):
+    """A function that makes stand-in wheels (package: module), and returns container options with which pip knows them alone."""
+
+    def made(modules):
+        (tmp_path / "wheels").mkdir()
+        for package, module in modules.items():
+            facts = f"{package}-1.0.dist-info"
+            with ZipFile(tmp_path / "wheels" / f"{package}-1.0-py3-none-any.whl", "w") as wheel:
+                wheel.writestr(f"{module}.py", f"NAME = {package!r}\n")
+                wheel.writestr(f"{facts}/METADATA", f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+                wheel.writestr(f"{facts}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+                wheel.writestr(f"{facts}/RECORD", "")
+        return f"-v {tmp_path}/wheels:/wheels:ro -e PIP_FIND_LINKS=/wheels -e PIP_NO_INDEX=1"
+
+    return made
+
+
+def importable(place, *modules):
+    """What the modules, made by `wheels`, say in the place."""
+    lines = []
+    place.run(
+        ["python3", "-c", "".join(f"import {name}; print({name}.NAME);" for name in modules)], timeout=30, on_line=lines.append
+    )
+    return lines
+
+
+@pytest.mark.docker
+def test_the_guests_own_packages_can_be_imported_once_they_are_installed(container, run_plan, case_plan, wheels):
+    options = wheels({"PyYAML": "yaml", "loguru": "loguru", "numpy": "numpy"})
+    with container(container_options=options) as place:
+        prepare(place, run_plan, case_plan, lambda _: None)
+        assert importable(place, *GUEST_PACKAGES) == ["PyYAML", "loguru", "numpy"]
+
+
+@pytest.mark.docker
+def test_a_vendor_s_requirements_are_installed_in_place_of_the_case_s(container, run_plan, case_plan, requirements, wheels):
+    requirements.write_text("accelmark-no-such-package==1\n")
+    requirements.with_name("testvendor_requirements.txt").write_text("toytool>=1\n")
+    options = wheels({"PyYAML": "yaml", "loguru": "loguru", "numpy": "numpy", "toytool": "toytool"})
+    with container(container_options=options) as place:
+        prepare(place, run_plan, case_plan, lambda _: None)
+        assert importable(place, "toytool") == ["toytool"]
 
 
 @pytest.mark.docker

@@ -1,7 +1,8 @@
-"""The image that ships, built for real from its Dockerfile, and a case in it: this machine lends a base image only."""
+"""The images that ship, built for real from their Dockerfiles, and a case in each: this machine lends a base image only."""
 
 import os
 import platform
+import re
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from run_fixtures import MEASURED, quick
+from toy import add_case
 
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 SCENARIOS = ["SingleStream"] if platform.machine() == "x86_64" else []  # loadgen has no wheel for others
@@ -35,20 +37,39 @@ def served(folder):
         server.shutdown()
 
 
-@pytest.mark.slow
-def test_the_cpu_image_is_built_and_digits_runs_in_it_in_int8_and_by_loadgen(project, docker_client, base_tag):
+@contextmanager
+def building(project, docker_client, base_tag, framework):
+    """Keys of host.yaml with which a shipped image is built from this machine's base image; it is removed afterwards."""
     with served(wheel_folder() or project.folder) as wheels:
         arguments = {"BASE_IMAGE": base_tag, "PIP_FIND_LINKS": wheels, "PIP_TRUSTED_HOST": "127.0.0.1", "PIP_CERT": CERTIFICATES}
         options = f"--network host -e PIP_CERT={CERTIFICATES}"
-        project.host_yaml(RUNTIME="docker", BUILD_ARGS=arguments, ACCE_CONTAINER_OPT=options)
+        yield {"RUNTIME": "docker", "BUILD_ARGS": arguments, "ACCE_CONTAINER_OPT": options}
+    for image in docker_client.images.list(filters={"label": f"accelmark.framework={framework}"}):
+        for tag in image.tags:
+            docker_client.images.remove(tag, force=True)
+
+
+@pytest.mark.slow
+def test_the_cpu_image_is_built_and_digits_runs_in_it_in_int8_and_by_loadgen(project, docker_client, base_tag):
+    with building(project, docker_client, base_tag, "pytorch_2.13") as keys:
+        project.host_yaml(**keys)
         finished = project.run("run", *quick(precision="int8", scenarios=SCENARIOS, loadgen=SHORT), timeout=1200)
-    tags = [
-        tag for image in docker_client.images.list(filters={"label": "accelmark.framework=pytorch_2.13"}) for tag in image.tags
-    ]
-    for tag in tags:
-        docker_client.images.remove(tag, force=True)
     assert finished.status == 0, finished.output
     assert finished.case()["status"] in MEASURED
     assert finished.case()["metrics"]["accuracy_inference"] == pytest.approx(0.98, abs=0.02)
     assert finished.case()["engine"]["precision"] == "int8"
     assert [(one["name"], one["value"] > 0) for one in finished.case()["scenarios"]] == [(name, True) for name in SCENARIOS]
+
+
+@pytest.mark.slow
+def test_the_nvidia_image_brings_the_guest_s_packages(project, docker_client, base_tag):
+    cases = add_case(project, "toy", vendor="nvidia", framework="pytorch_2.5")
+    with building(project, docker_client, base_tag, "pytorch_2.5") as keys:
+        project.host_yaml(**keys, VENDOR="nvidia", CASES=cases)
+        finished = project.run("run", timeout=600)
+    assert finished.status == 0, finished.output
+    assert finished.case("toy")["status"] in MEASURED
+    printed = (project.results / "latest/toy:pytorch_2.5/127.0.0.1_noderank0/stdout_err.out.log").read_text()
+    assert "Collecting" not in printed
+    log = (project.results / "latest/host.out.log").read_text()
+    assert re.search("Successfully installed .*PyYAML.* loguru.* numpy.* onnx", log, re.IGNORECASE)

@@ -115,6 +115,16 @@ def test_results_in_a_folder_that_the_run_had_to_make_are_the_caller_s_with_the_
     assert of_others(theirs.folder) == []
 
 
+def test_a_user_who_may_not_clear_the_caches_is_told_so(theirs):
+    theirs.host_yaml(CLEAR_CACHES=True, CASES=add_case(theirs, "toy"))
+    give(theirs.folder)
+    as_user(theirs)
+    finished = theirs.run()
+    assert finished.status == 0, finished.output
+    [note] = [note for note in finished.case("toy")["notes"] if "CLEAR_CACHES" in note]
+    assert note.startswith("CLEAR_CACHES: the page cache of 127.0.0.1 was not dropped, that needs root (PermissionError: ")
+
+
 def test_a_run_that_fails_or_is_interrupted_leaves_the_caller_his_files_too(theirs):
     theirs.host_yaml(CASES=add_case(theirs, "toy", compile="raise KeyboardInterrupt"))
     give(theirs.folder)

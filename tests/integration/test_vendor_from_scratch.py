@@ -1,5 +1,6 @@
 """A vendor that nobody has heard of: the files of docs/adding-a-vendor.md, word for word, run in their container."""
 
+import json
 import os
 import re
 
@@ -67,6 +68,8 @@ def test_the_documentation_s_vendor_runs_in_its_container(acme, acme_images):
     assert metrics["mfu"] == pytest.approx(metrics["inference_core"] * metrics["flops_per_item"] / 32e12)
     assert metrics["accuracy_inference"] == metrics["accuracy_validation"] == pytest.approx(0.98, abs=0.02)
     assert "acme/acmert" in run.output
+    log = acme.results / "latest/digits:pytorch_2.13/127.0.0.1_noderank0/acme_monitor.log"
+    assert json.loads(log.read_text().splitlines()[0])["interval"] == 0.1
 
 
 def test_a_vendor_s_monitor_and_analysis_of_flagperf_s_are_taken_as_they_are(project):

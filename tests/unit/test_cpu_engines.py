@@ -139,6 +139,13 @@ def test_an_engine_named_like_its_library_imports_the_library():
     assert not Path(onnxruntime.__file__).is_relative_to(ROOT / "inference_engine")
 
 
+def test_openvino_does_not_report_to_its_makers():
+    pytest.importorskip("openvino")
+    asked = "import inference_engine.cpu.openvino; from openvino.tools.ovc import telemetry; print(type(telemetry).__module__)"
+    done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.strip() == "openvino.tools.ovc.telemetry_stub"
+
+
 def signal_stack(folder, *lines):
     """`(flags, size)` of a fresh process's alternate signal stack after `lines`."""
     script = folder / "stack.py"

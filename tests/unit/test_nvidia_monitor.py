@@ -47,6 +47,7 @@ def test_a_card_in_mig_mode_tells_neither_use_nor_memory_to_a_user():
     "text",
     [
         "Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 535.104\n",
+        "Failed to initialize NVML: Insufficient Permissions\n",
         "No devices were found\n",
         "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n",
         "Unable to determine the device handle for GPU 0000:01:00.0: Unknown Error\n",

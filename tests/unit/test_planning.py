@@ -140,6 +140,15 @@ def test_the_command_line_narrows_and_overrides_and_the_plan_says_so(config):
     assert plan.overrides == ("--case resnet50", "--set batch_size=2", "--set CASE_TIMEOUT=5")
 
 
+def test_the_command_line_takes_another_vendor_and_the_plan_says_so(config):
+    plan = plan_run(request(config(), vendor="nvidia", settings=("compiler=null",)), ROOT)
+    assert (plan.vendor, plan.cases[0].vendor, plan.cases[0].config["vendor"]["value"]) == ("nvidia", "nvidia", "nvidia")
+    assert plan.host_config["VENDOR"] == {"value": "nvidia", "origin": "--vendor"}
+    assert plan.overrides == ("--vendor nvidia", "--set compiler=null")
+    with pytest.raises(ConfigError, match="--vendor: unknown vendor 'nvidea'; did you mean 'nvidia'"):
+        plan_run(request(config(), vendor="nvidea"), ROOT)
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
