@@ -16,14 +16,15 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items):
-    """The quick tests first: a broken unit is known before an image is built. What shares an engine or hosts stays together."""
+    """The quick tests first: a broken unit is known before an image is built. What shares an engine, or hosts, stays together."""
     order = ("unit", "contract", "architecture", "integration")
     items.sort(key=lambda item: next((place for place, name in enumerate(order) if f"tests/{name}/" in item.path.as_posix()), 0))
     for item in items:
-        for fixture in ("lab", "docker_engine", "rootless"):
-            if fixture in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.xdist_group(fixture))
-                break
+        used = getattr(item, "fixturenames", ())
+        if "lab" in used:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        elif "docker_engine" in used or "rootless" in used:
+            item.add_marker(pytest.mark.xdist_group("engine"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -99,7 +99,7 @@ def test_what_a_lost_host_finished_meanwhile_is_taken_up_before_the_next_case(fa
 def test_a_run_whose_host_came_back_too_late_is_resumed(far, lab_hosts, moment):
     one, _ = lab_hosts
     build = far.project.folder / "docker_images/cpu/pytorch_here/Dockerfile"
-    build.write_text(build.read_text().replace("RUN echo built", "RUN sleep 3; echo built"))
+    build.write_text(build.read_text().replace("RUN echo built", "RUN sleep 3; echo late"))
     far.write(far.case("quick", call=BRIEF), hosts=[one], RECONNECT_SECONDS=3)
     reach(far, one, moment)
     one.cut()
