@@ -79,7 +79,8 @@ def test_everything_beside_the_pass_over_the_data_is_in_the_report_and_in_the_ca
     assert (case["metrics"]["mfu_source"], case["metrics"]["mfu"] > 0) == ("measured", True), run.output
     assert [(one["name"], one["value"] > 0, one["accuracy"]) for one in case["scenarios"]] == [("SingleStream", True, 1.0)]
     assert [(point["batch_size"], point["clients"]) for point in case["sweep"]] == [(1, 1), (1, 2), (8, 1), (8, 2)]
-    assert (len(case["audit"]), [profile["phase"] for profile in case["profiles"]]) == (3, ["validation", "inference"])
+    assert "a repeated sample is not faster than distinct ones" in [check["name"] for check in case["audit"]]
+    assert [profile["phase"] for profile in case["profiles"]] == ["validation", "inference"]
     titles = re.findall("^### (.*)", (folder.parents[1] / "report.md").read_text(), re.MULTILINE)
     for section in ("MLPerf scenarios", "Sweep over", "How far from the peak", "Audit", "Operators in inference, by onnxruntime"):
         assert any(title.startswith(section) for title in titles), titles
