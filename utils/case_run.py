@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from loguru import logger
 
 from tools.contract import FAILED, RESULT_FILE, Reason, Result, progress_from_line, result_from_json
-from tools.errors import AccelmarkError, CaseCrash, CaseTimeout, CommandError, ConfigError, Interrupted
+from tools.errors import AccelmarkError, CaseCrash, CommandError, ConfigError, Interrupted
 from utils.connection.trees import sweep
 from utils.guest_command import guest_command, guest_folder
 from utils.guest_files import hide_secrets, read_text
@@ -214,7 +214,7 @@ class CaseRun:
         age = time.monotonic() - began + CLOCK_STEP_SECONDS
         try:
             self.notes += sweep(connection, {self.remote: 0.0, f"{self.session.plan.code_path}/onnxs": age})
-        except (CommandError, CaseTimeout) as error:
+        except CommandError as error:
             self.notes.append(f"{connection.host}: {error}")
 
     def _collect(self) -> None:
@@ -224,9 +224,13 @@ class CaseRun:
             return
         try:
             self.notes += connection.get_tree(self.remote, self.local)
-            connection.run(["rm", "-rf", self.remote], timeout=QUICK_SECONDS)
         except CommandError as error:
             self.notes.append(f"nothing could be collected from {connection.host}: {error}")
+            return
+        try:
+            connection.run(["rm", "-rf", self.remote], timeout=QUICK_SECONDS)
+        except CommandError as error:
+            self.notes.append(f"{self.remote} stays on {connection.host}: {error}")
 
     def _result(self) -> tuple[Result | None, str]:
         """The guest's result, or None and why there is none."""

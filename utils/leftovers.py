@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from tools.errors import CaseTimeout, CommandError
+from tools.errors import CommandError
 from utils.monitoring.supervise import stop_all
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def end_guests(connection: Connection, root: str) -> None:
         done = connection.run([connection.python, "-c", END_GUESTS, root], timeout=GUESTS_SECONDS).check()
         for line in done.stdout.splitlines():
             logger.warning("{}: left by a killed run and ended: {}", connection.host, line)
-    except (CommandError, CaseTimeout) as error:
+    except CommandError as error:
         logger.warning("{}: guests of killed runs were not looked for: {}", connection.host, error)
 
 
@@ -65,7 +65,7 @@ def stop_monitors(connection: Connection, folder: str) -> None:
     try:
         for line in stop_all(connection, folder):
             logger.warning("{}: left by a killed run and stopped: {}", connection.host, line)
-    except (CommandError, CaseTimeout) as error:
+    except CommandError as error:
         logger.warning("{}: monitors below {} were not looked for: {}", connection.host, folder, error)
 
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
+from tools.contract import Reason
 from tools.errors import AccelmarkError, CaseCrash, HostError
 from utils.case_run import CaseRun
 from utils.connection.patience import Patience
 from utils.connection.steady import SteadyConnection
+from utils.report.build import failed_case
 
 if TYPE_CHECKING:
     from utils.cancel import Cancellation
@@ -56,9 +58,17 @@ class Session:
             error = as_outcome(failure)
             logger.error("{} on {}: {}", case.name, self.host.host, error)
             self.losses += [error] if isinstance(error, HostError) else []
-            report = work.report(self.cancellation.cause(error))
+            report = self._failed(work, self.cancellation.cause(error))
         self.display.end_case(self.host.host, case.name, report.status, time.monotonic() - began)
         return report
+
+    def _failed(self, work: CaseRun, error: AccelmarkError) -> CaseReport:
+        """The report of a case that `error` ended; without what the guest left where even looking at that fails."""
+        try:
+            return work.report(error)
+        except Exception as failure:
+            unread = f"what the guest left could not be read: {as_outcome(failure)}"
+            return failed_case(self.plan, work.case, self.host, Reason(error.reason, str(error)), notes=[*work.notes, unread])
 
     def _check_not_set_aside(self) -> None:
         """Raises HostError for a host that was lost twice: a third case would only wait as long again."""

@@ -147,7 +147,7 @@ def pack_command(python: str, source: str) -> tuple[str, ...]:
 def sweep(connection: Connection, folders: Mapping[str, float]) -> list[str]:
     """Take away what a guest left in folders for others to stumble over, and return it in words: see SWEEP.
 
-    `folders` has for each how many seconds old that may be; 0 means of any age. Raises CommandError, HostError, CaseTimeout.
+    `folders` has for each how many seconds old that may be; 0 means of any age. Raises CommandError, HostError.
     """
     words = [word for folder, seconds in folders.items() for word in (folder, str(seconds))]
     done = connection.run((connection.python, "-c", SWEEP, str(DEEPEST), *words), timeout=SWEEP_SECONDS)

@@ -17,7 +17,7 @@ from docker import APIClient
 from docker.errors import APIError
 from loguru import logger
 
-from tools.errors import AccelmarkError, CaseCrash, CaseTimeout, HostError, OutOfMemory
+from tools.errors import AccelmarkError, CaseCrash, CaseTimeout, CommandTimeout, HostError, OutOfMemory
 from utils.connection.base import Connection, LinkLost
 from utils.connection.patience import Patience
 from utils.runtime import follower, keeper
@@ -69,7 +69,7 @@ class Execution:
         while following.status is None:
             try:
                 following.follow(max(deadline - monotonic(), 0.001), self._ending(cancelled))
-            except CaseTimeout as error:
+            except CommandTimeout as error:
                 self._kill()
                 raise CaseTimeout(f"{self.title}: '{what}' ran past {timeout:g} s and was ended") from error
             except LinkLost as error:
@@ -194,7 +194,7 @@ class _Following:
         self.status: str | None = None
 
     def follow(self, timeout: float, cancelled: Cancel) -> None:
-        """Hand on what comes until the end, or until this is ended. Raises CaseTimeout, LinkLost."""
+        """Hand on what comes until the end, or until this is ended. Raises CommandTimeout, LinkLost."""
         argv = [self._connection.python, "-ISc", FOLLOWER, self._folder, self._token, str(self._offset)]
         done = self._connection.run(argv, timeout=timeout, on_line=self._line, cancelled=cancelled)
         if self.status is None:
