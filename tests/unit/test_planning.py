@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -62,11 +63,19 @@ def test_a_host_yaml_of_flagperf_works_as_it_is(config):
     loaded = load_host_config(config(FLAGPERF))
     assert (loaded.config.SSH_PORT, loaded.config.HOSTS_PORTS, loaded.config.MASTER_PORT) == (22, [2222], 29501)
     assert loaded.config.RUNTIME == "docker"
-    plan = plan_run(request(config(FLAGPERF), settings=("compiler=null",)), ROOT)
+    plan = plan_run(request(config(FLAGPERF)), ROOT)
     assert plan.code_path == "/home/FlagPerf/inference"
     assert plan.hosts[0].ssh
     assert plan.environment["MASTER_ADDR"] == "10.1.2.155"
     assert plan.cases[0].data_directory == "/raid/dataset/ImageNet_1k_2012/val"
+
+
+def test_the_complete_file_of_the_manual_works_as_it_is(config):
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/using.md").read_text(), re.DOTALL)
+    complete = [text for text in blocks if text.startswith("VENDOR")]
+    plan = plan_run(request(config(complete[0])), ROOT)
+    assert (plan.vendor, plan.runtime, plan.hosts[0].user) == ("nvidia", "docker", "bench")
+    assert plan.cases[0].data_directory == "/data/imagenet/val"
 
 
 def test_the_shipped_host_yaml_is_the_embedded_default():
