@@ -46,7 +46,7 @@ def check(planned: Planned) -> list[Finding]:
     """Everything there is to say about a plan; hosts are asked at the same time, and nothing is changed on them."""
     plan = planned.plan
     findings = [Finding(PROBLEM, "config", problem, ConfigError.exit_code) for problem in planned.problems]
-    findings += [Finding(NOTE, "config", message) for level, message in planned.remarks if level == "WARNING"]
+    findings += [Finding(NOTE, "config", message) for level, message in plan.remarks if level == "WARNING"]
     if not planned.problems:
         names = ", ".join(case.name for case in plan.cases)
         findings.append(Finding(OK, "config", f"{plan.config_file}: {len(plan.cases)} case(s): {names}; vendor {plan.vendor}"))

@@ -102,6 +102,7 @@ def _run(plan: RunPlan, record: Record, manner: Manner) -> int:
     hosts = tuple(host.host for host in plan.hosts)
     with _host_log(folder / "host.out.log", plan), make_display(console, hosts, plan.mask) as display:
         _write(record, display)
+        _tell(plan, display)
         keep = partial(_keep, folder=folder, failures=failures)
         report = run_plan(plan, display, keep, manner.strict, record=record, waits=manner.waits)
     print_report(report, console, None if failures else folder)
@@ -116,6 +117,14 @@ def _write(record: Record, display: Display) -> None:
         record.write()
     except OSError as error:
         display.message(f"{record.folder}/{PLAN_FILE} cannot be written, so this run cannot be resumed: {error}; free some space")
+
+
+def _tell(plan: RunPlan, display: Display) -> None:
+    """Say what a reader should know of the configuration: all of it in the log, and what deserves a look to who waits."""
+    for level, text in plan.remarks:
+        logger.log(level, "{}", text)
+        if level == "WARNING":
+            display.message(f"note: {text}")
 
 
 def _keep(report: Report, folder: Path, failures: list[OSError]) -> None:

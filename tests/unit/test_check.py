@@ -51,7 +51,7 @@ def problems(monkeypatch, tmp_path):
     def found(host, **changes):
         monkeypatch.setattr(check, "connect", lambda target: host)
         plan = replace(make_plan(tmp_path), cases=(), code_path=str(tmp_path), **changes)
-        findings = check.check(Planned(plan, (), ()))
+        findings = check.check(Planned(plan, ()))
         return [one.message for one in findings if one.level != check.OK], check.exit_code(findings)
 
     return found

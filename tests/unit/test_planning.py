@@ -181,7 +181,7 @@ def test_a_password_in_an_address_is_not_in_the_report(config):
 def test_a_remark_about_a_case_is_not_a_problem(config):
     planned = examine(request(config(HOST_YAML + '  "resnet50:pytorch_2.13": synthetic\n')), ROOT)
     assert not planned.problems
-    assert any("cpu sets num_workers" in message for _, message in planned.remarks)
+    assert any("cpu sets num_workers" in message for _, message in planned.plan.remarks)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_only_the_loopback_names_are_this_machine(host, here):
 def test_container_options_that_mean_nothing_here_are_a_remark(config):
     planned = examine(request(config(HOST_YAML + "ACCE_CONTAINER_OPT: -it --rm --gpus all\n")), ROOT)
     assert planned.problems == ()
-    said = [message for _, message in planned.remarks if "ACCE_CONTAINER_OPT" in message]
+    said = [message for _, message in planned.plan.remarks if "ACCE_CONTAINER_OPT" in message]
     assert [message.split(": ")[2] for message in said] == ["--interactive is ignored", "--tty is ignored", "--rm is ignored"]
 
 
