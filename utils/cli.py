@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.errors import AccelmarkError, ConfigError, Interrupted, NoCaseError
+from tools.errors import AccelmarkError, ConfigError, NoCaseError
 from utils.runtime.masking import clean, masked
 
 if TYPE_CHECKING:
@@ -54,9 +54,6 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:
         print(f"run.py: {error}", file=sys.stderr)  # noqa: T201
         return 1
-    except KeyboardInterrupt:
-        print("run.py: interrupted", file=sys.stderr)  # noqa: T201
-        return Interrupted.exit_code
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -17,7 +17,7 @@ from loguru import logger
 from rich.console import Console
 
 from tools.errors import AccelmarkError, HostBusy
-from utils.dispatch import run_plan
+from utils.dispatch import run_plan, signals_held_back
 from utils.display import make_display
 from utils.leftovers import sweep
 from utils.ownership import first_missing, give_to_caller
@@ -48,9 +48,11 @@ class Manner:
     waits: bool = False
 
 
+@signals_held_back()
 def run_and_report(plan: RunPlan, request: Request, manner: Manner) -> int:
-    """Run, write the report, print it, and return the exit code. Raises AccelmarkError when results cannot be written, HostBusy
-    when other runs have all hosts; then nothing is left of this one."""
+    """Run, write the report, print it, and return the exit code; once the run has a folder, Ctrl-C leaves a report in it.
+    Raises AccelmarkError when results cannot be written, HostBusy when other runs have all hosts; then nothing is left of this
+    one."""
     made = first_missing(plan.results / plan.run_id)
     plan = _with_folder(plan)
     folder = plan.results / plan.run_id
@@ -65,6 +67,7 @@ def run_and_report(plan: RunPlan, request: Request, manner: Manner) -> int:
         give_to_caller((made, folder, plan.results / LATEST, *written_beside(plan)))
 
 
+@signals_held_back()
 def resume_and_report(folder: Path, request: Request | None, checkout: Path, manner: Manner, retry_failed: bool) -> int:
     """Do what is missing of a run and report on all of it; `request` where the command line was typed again. Raises ConfigError
     when it would not measure the same any more, HostBusy while it is still going on, and what run_and_report raises."""
