@@ -69,7 +69,7 @@ def stop_monitors(connection: Connection, folder: str) -> None:
         logger.warning("{}: monitors below {} were not looked for: {}", connection.host, folder, error)
 
 
-def sweep(run: Path) -> None:
+def remove_temporaries(run: Path) -> None:
     """Remove the temporary files of a run's own start that was killed: in its folder, beside it, and in this machine's TMPDIR.
 
     Only where no guest can write, so that no name in there was chosen by one.

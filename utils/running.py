@@ -19,7 +19,7 @@ from rich.console import Console
 from tools.errors import AccelmarkError, HostBusy
 from utils.dispatch import run_plan, signals_held_back
 from utils.display import make_display
-from utils.leftovers import sweep
+from utils.leftovers import remove_temporaries
 from utils.ownership import first_missing, give_to_caller
 from utils.record import new_record, owned
 from utils.report.build import REPORT_FILES, build_report, exit_code, write
@@ -73,7 +73,7 @@ def resume_and_report(folder: Path, request: Request | None, checkout: Path, man
     when it would not measure the same any more, HostBusy while it is still going on, and what run_and_report raises."""
     with owned(folder):
         plan, record = take_up(folder, request, checkout, retry_failed)
-        sweep(folder)
+        remove_temporaries(folder)
         left = missing(plan, record)
         report = _complete(record)
         if report is not None:

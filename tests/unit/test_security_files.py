@@ -134,7 +134,7 @@ def test_sweeping_leaves_plain_files_without_privilege_and_what_is_older(host, t
     (tmp_path / "onnxs").mkdir()
     (tmp_path / "onnxs" / "mine").symlink_to("/big/model.onnx")
     time.sleep(0.05)
-    said = " ".join(trees.sweep(host, {str(folder): 0.0, str(tmp_path / "onnxs"): 0.01, str(tmp_path / "none"): 0.0}))
+    said = " ".join(trees.disarm(host, {str(folder): 0.0, str(tmp_path / "onnxs"): 0.01, str(tmp_path / "none"): 0.0}))
     assert sorted(path.name for path in folder.iterdir()) == ["d", "file", "hard", "huge", "setuid"]
     assert (folder / "setuid").stat().st_mode & 0o7777 == 0o755
     assert (tmp_path / "onnxs" / "mine").is_symlink()

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 PASSWORD = "ACCELMARK_SSH_PASSWORD"  # noqa: S105 - the variable's name
 
+QUICK_SECONDS = 60.0
+"""The deadline of a command that takes no time, on a host that is busy."""
+
 Cancelled = Callable[[Callable[[], None]], None]
 """Receives a function that ends what begins now, to be called from another thread."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from docker.errors import APIError
 
-from utils.connection.base import Connection
+from utils.connection.base import QUICK_SECONDS, Connection
 from utils.connection.patience import Patience
 from utils.runtime.base import Cancel, OnLine
 from utils.runtime.engine import engine_errors
@@ -18,7 +18,6 @@ from utils.runtime.labels import CASE, CONTAINER, FOLDER, KIND, RANK, RUN
 from utils.runtime.leaving import forget_command, give_to_owner, remove_container
 from utils.runtime.watch import EngineWatch
 
-QUICK_SECONDS = 60.0
 YEAR_5000 = 1e11
 
 
