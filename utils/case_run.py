@@ -175,8 +175,8 @@ class CaseRun:
             "image", lambda: ensure_image(connection, self.case.image, plan.pip_source, network, session.image_line, register)
         )
         self._phase("container")
-        owner = owner_on(connection)
-        return ContainerPlace(connection, plan, self.case, session.host, tag, self.files.remote, environment, owner, patience)
+        owner, log_dir = owner_on(connection), self.files.remote
+        return ContainerPlace(connection, plan, self.case, session.host, tag, log_dir, patience, environment, owner)
 
     def _drop_caches(self) -> None:
         connection = self.session.connection

@@ -161,10 +161,8 @@ def _case(
     remarks.extend((level, f"{name}: {message}") for level, message in resolved.remarks)
     if resolved.values["compiler"] is not None:
         _check_engine(checkout, vendor, resolved.values["compiler"], resolved.origins["compiler"])
-    builtin = data in resolved.values["builtin_data"]
-    directory = None if builtin else str(PurePosixPath(code_path) / data)
-    shown = data if builtin else str(directory)
-    return CasePlan(case, framework, vendor, shown, directory, image, settings, resolved.as_report())
+    plan = CasePlan(case, framework, vendor, data, None, image, settings, resolved.as_report())
+    return plan.with_data(data, code_path, loaded.where("CASES", name))
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -23,7 +23,7 @@ def run(plan, fleet, monkeypatch):
     """The report of a run on a fleet, and what was printed while it went on."""
     monkeypatch.setattr(dispatch, "connect", fleet.connect)
     stream = io.StringIO()
-    with make_display(Console(file=stream, width=120), tuple(host.host for host in plan.hosts)) as display:
+    with make_display(Console(file=stream, width=120), tuple(host.host for host in plan.hosts), Masker()) as display:
         report = dispatch.run_plan(plan, display, lambda report: write(report, plan.results))
     return report, stream.getvalue()
 
@@ -141,4 +141,4 @@ def test_in_a_terminal_many_hosts_take_a_bounded_number_of_lines():
 )
 def test_few_hosts_have_lines_or_bars_of_their_own(hosts, terminal, kind):
     console = Console(file=io.StringIO(), force_terminal=terminal)
-    assert type(make_display(console, tuple(map(str, range(hosts))))) is kind
+    assert type(make_display(console, tuple(map(str, range(hosts))), Masker())) is kind

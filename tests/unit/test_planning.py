@@ -219,6 +219,12 @@ def test_a_host_can_have_no_container_options_where_the_others_have_some(config)
     assert plan.on(plan.hosts[0]).container_options == ""
 
 
+def test_the_report_says_on_which_line_of_host_yaml_the_data_stands(config):
+    case = plan_run(request(config()), ROOT).cases[0]
+    assert case.config["data_dir"]["value"] == "embedded"
+    assert case.config["data_dir"]["origin"].endswith("host.yaml:5")
+
+
 def test_a_hosts_data_is_built_in_or_below_the_code_as_in_cases(config):
     text = HOST_YAML.replace("embedded", "/data/digits") + 'HOST_OPTIONS: {localhost: {DATA: {"digits:pytorch_2.13": %s}}}\n'
     plans = [plan_run(request(config(text % data)), ROOT) for data in ("embedded", "data/digits")]

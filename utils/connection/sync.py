@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -62,18 +62,17 @@ def sync_code(
     connection: Connection,
     checkout: Path,
     code_path: str,
-    names: Sequence[str] | None = None,
     cancelled: Cancelled | None = None,
 ) -> int:
-    """Copy the code (or only the files `names`) to `code_path` on the host, and return how many files travelled.
+    """Copy the code to `code_path` on the host, and return how many files travelled.
 
     Files that are gone here stay there: nothing imports them. Raises ConfigError when the folder there cannot be made or
     holds something else, CommandError when `cancelled` ended it.
     """
     if not copies_code(connection, checkout, code_path):
         return 0
-    files = code_files(checkout) if names is None else list(names)
-    differ = _differing(connection, code_path, {name: _digest(checkout / name) for name in files}, cancelled)
+    digests = {name: _digest(checkout / name) for name in code_files(checkout)}
+    differ = _differing(connection, code_path, digests, cancelled)
     if differ:
         connection.put_tree(checkout, sorted(differ, key=lambda name: name != MARKER), code_path, cancelled)
     return len(differ)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tools.contract import FAILED, OK, TAINTED, Reason, Result, StepResult, write_atomically
+from tools.contract import FAILED, OK, TAINTED, Reason, Result, write_atomically
 from tools.errors import ConfigError, HostError, Interrupted, NoCaseError
 from utils.monitoring.model import MonitorSummary, Series
 from utils.monitoring.series import POINTS, extremes
@@ -55,7 +55,6 @@ def failed_case(
     vendor_monitor: MonitorSummary | None = None,
     system_monitor: MonitorSummary | None = None,
     notes: Sequence[str] = (),
-    steps: Sequence[StepResult] = (),
 ) -> CaseReport:
     """Return the report of a case that left no result.json: FAILED for `reason`, with what was asked for and seen."""
     result = Result(
@@ -64,7 +63,6 @@ def failed_case(
         vendor=case.vendor,
         status=FAILED,
         reasons=[reason],
-        steps=steps,
     )
     return _merged(plan, case, host, _as_asked(result, case.config), vendor_monitor, system_monitor, notes)
 

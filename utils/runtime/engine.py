@@ -1,4 +1,4 @@
-"""The Docker engine at the border: its errors in our words, its streams as lines, its long requests made cancellable."""
+"""The Docker engine at the border: its errors in our words, its long requests made cancellable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from requests.exceptions import RequestException
 
 from tools.errors import HostError
 from utils.connection.base import EngineLost
-from utils.connection.output import LONGEST_LINE
 from utils.runtime.masking import masked
 
 
@@ -40,20 +39,6 @@ def engine_errors(host: str) -> Iterator[None]:
 def explanation(error: APIError) -> str:
     """What the engine says, on one line and without secrets."""
     return masked(" ".join(str(error.explanation or error).split()))
-
-
-def lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Cut a stream into lines as they are completed; of a line rewritten by carriage returns only the last state counts, and a
-    line that has no end is handed over in parts."""
-    pending = b""
-    for chunk in chunks:
-        *complete, pending = (pending + chunk).split(b"\n")
-        yield from map(_line, complete)
-        if len(pending) > LONGEST_LINE:
-            yield _line(pending)
-            pending = b""
-    if pending:
-        yield _line(pending)
 
 
 def stream_request(
@@ -86,10 +71,6 @@ def pull_headers(repository: str) -> dict[str, str]:
     """The headers of a pull, with the credentials that `docker login` left for this registry."""
     credentials = load_config().resolve_authconfig(resolve_repository_name(repository)[0])
     return {"X-Registry-Auth": _encoded(credentials)} if credentials else {}
-
-
-def _line(raw: bytes) -> str:
-    return raw.rstrip(b"\r").rpartition(b"\r")[2].decode("utf-8", errors="replace")
 
 
 def _message(body: str) -> str:

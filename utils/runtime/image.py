@@ -14,9 +14,9 @@ from docker.errors import APIError, ImageNotFound
 from docker.types import CancellableStream
 
 from tools.errors import ImageError, Interrupted
-from utils.connection.base import Connection, EngineLost
+from utils.connection.base import Cancelled, Connection, EngineLost
 from utils.plan import ImagePlan
-from utils.runtime.base import Cancel, OnLine
+from utils.runtime.base import OnLine
 from utils.runtime.dockerfile import declared_args, image_of, variable_of
 from utils.runtime.engine import (
     build_headers,
@@ -49,7 +49,7 @@ def ensure_image(
     pip_source: str | None = None,
     network: str | None = None,
     on_line: OnLine = lambda _: None,
-    cancelled: Cancel | None = None,
+    cancelled: Cancelled | None = None,
 ) -> str:
     """Return the tag of the plan's image, which the host has now: it had it, or it was pulled or built.
 
@@ -78,7 +78,7 @@ def has_image(client: DockerClient, tag: str) -> bool:
     return True
 
 
-def _pull(host: str, client: DockerClient, plan: ImagePlan, tag: str, on_line: OnLine, cancelled: Cancel | None) -> bool:
+def _pull(host: str, client: DockerClient, plan: ImagePlan, tag: str, on_line: OnLine, cancelled: Cancelled | None) -> bool:
     """Pull the image and give it its local name. False when it cannot be had and may be built instead."""
     remote = remote_tag(plan, tag)
     name, _, version = remote.rpartition(":")
@@ -118,7 +118,7 @@ class _Build:
         self._step = ""
         self._last: deque[str] = deque(maxlen=3)
 
-    def run(self, build_args: Mapping[str, str], network: str | None, cancelled: Cancel | None) -> None:
+    def run(self, build_args: Mapping[str, str], network: str | None, cancelled: Cancelled | None) -> None:
         params = {
             "t": self._tag,
             "dockerfile": BUILD_FILE,
@@ -171,7 +171,7 @@ class _Build:
 
 
 def _watch(
-    stream: CancellableStream[bytes], cancelled: Cancel | None, handle: Callable[[Mapping[str, Any]], None], silence: float
+    stream: CancellableStream[bytes], cancelled: Cancelled | None, handle: Callable[[Mapping[str, Any]], None], silence: float
 ) -> None:
     """Hand each message over; a cancel, or an exception on the way, ends the engine's work too. Raises Silence after so many
     seconds without a message."""

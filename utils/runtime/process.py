@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tools.errors import CaseTimeout, CommandTimeout
-from utils.connection.base import Connection
+from utils.connection.base import Cancelled, Connection
 from utils.plan import RunPlan
-from utils.runtime.base import Cancel, OnLine
+from utils.runtime.base import OnLine
 from utils.runtime.prepare import pip_environment
 
 
@@ -30,7 +30,7 @@ class ProcessPlace:
         """How messages name this place."""
         return f"process on {self.connection.host}"
 
-    def run(self, argv: Sequence[str], *, timeout: float, on_line: OnLine, cancelled: Cancel | None = None) -> int:
+    def run(self, argv: Sequence[str], *, timeout: float, on_line: OnLine, cancelled: Cancelled | None = None) -> int:
         """Run a command as a child process; see Place.run. Memory has no limit here, so none is ever reported as reached."""
         command = [self.connection.python, *argv[1:]] if argv[0] == "python3" else list(argv)
         pip = pip_environment(self.plan.pip_source)
