@@ -29,8 +29,12 @@ def leave_no_bytecode() -> None:
 
 
 if __name__ == "__main__":
-    use_environment()
-    leave_no_bytecode()
-    from utils.cli import main
+    try:
+        use_environment()
+        leave_no_bytecode()
+        from utils.cli import main
 
-    sys.exit(main(sys.argv[1:]))
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        print("run.py: interrupted", file=sys.stderr)
+        sys.exit(130)

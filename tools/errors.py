@@ -45,6 +45,10 @@ class CommandError(AccelmarkError):
     """A command ended with a status that is not zero."""
 
 
+class CommandTimeout(CommandError):
+    """A command did not end within its time, and was ended."""
+
+
 class CaseTimeout(AccelmarkError):
     """A case ran past CASE_TIMEOUT."""
 

@@ -6,26 +6,27 @@ import dataclasses
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from tools.contract import FAILED, RESULT_FILE, Reason, Result, progress_from_line, result_from_json
-from tools.errors import AccelmarkError, CaseCrash, CaseTimeout, CommandError, ConfigError, HostError, Interrupted
-from utils.connection.trees import sweep
-from utils.guest_command import guest_command, guest_folder
-from utils.guest_files import hide_secrets, read_text
+from tools.contract import FAILED, Reason, progress_from_line
+from tools.errors import AccelmarkError, CaseCrash, ConfigError, Interrupted
+from utils.case_files import OUTPUT_FILE, CaseFiles
+from utils.connection.base import QUICK_SECONDS
+from utils.guest_command import guest_command
+from utils.guest_files import hide_secrets
+from utils.guest_result import read_result
 from utils.monitoring.summaries import monitor_summaries
 from utils.monitoring.supervise import monitors
 from utils.needs import needs
 from utils.ownership import owner_on
 from utils.recovery import Left
-from utils.report.build import case_report, checked, failed_case
+from utils.report.build import case_report, failed_case
 from utils.runtime.base import ending
 from utils.runtime.prepare import prepare
-from utils.text_log import appending
 
 if TYPE_CHECKING:
     from utils.plan import CasePlan
@@ -34,9 +35,7 @@ if TYPE_CHECKING:
     from utils.session import Session
 
 DROP_CACHES = "import os; os.sync(); os.write(os.open('/proc/sys/vm/drop_caches', os.O_WRONLY), b'3')"
-QUICK_SECONDS = 60.0
-CLOCK_STEP_SECONDS, DAY_SECONDS = 2.0, 86400.0
-OUTPUT_FILE = "stdout_err.out.log"
+DAY_SECONDS = 86400.0
 
 
 @dataclass
@@ -47,36 +46,37 @@ class CaseRun:
     case: CasePlan
     notes: list[str] = field(default_factory=list)
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=5))
+    status: int = 0
+    """The guest's exit status."""
 
     def __post_init__(self) -> None:
-        plan, host = self.session.plan, self.session.host
-        folder = f"{self.case.name}/{host.host}_noderank{host.rank}"
-        self.local = plan.results / plan.run_id / folder
-        self.remote = str(self.local) if self.session.connection.is_local else f"{guest_folder(plan)}/{folder}"
+        session = self.session
+        self.files = CaseFiles(session.connection, session.plan, self.case, session.host)
 
     def measure(self) -> None:
         """Prepare, run and collect. Raises AccelmarkError for what went wrong; what the guest wrote is collected even then."""
-        session, plan = self.session, self.session.plan
+        session, plan, files = self.session, self.session.plan, self.files
         self._require()
+        began = time.monotonic()
         with ExitStack() as stack:
-            output = stack.enter_context(self._output())
-            stack.callback(self._collect)
-            stack.callback(self._sweep, time.monotonic())
+            output = stack.enter_context(files.output(self.notes.append))
+            stack.callback(self._note, files.collect)
+            stack.callback(self._note, lambda: files.disarm(time.monotonic() - began))
             place = self._place()
             stack.callback(lambda: self.notes.extend(place.notes))
             stack.enter_context(place)
-            session.connection.run(["mkdir", "-p", self.remote], timeout=QUICK_SECONDS).check()
+            session.connection.run(["mkdir", "-p", files.remote], timeout=QUICK_SECONDS).check()
             line_seen = self._listener(output)
             self._phase("packages")
             prepare(place, plan, self.case, line_seen, session.cancellation.register)
             session.cancellation.check()
             self._drop_caches()
             self._phase("monitors")
-            with monitors(session.connection, plan.code_path, plan.vendor, self.remote, plan.monitor_interval) as supervised:
+            with monitors(session.connection, plan.code_path, plan.vendor, files.remote, plan.monitor_interval) as supervised:
                 try:
                     self._phase("guest")
-                    status = place.run(
-                        guest_command(plan, self.case, self.remote),
+                    self.status = place.run(
+                        guest_command(plan, self.case, files.remote),
                         timeout=plan.case_timeout,
                         on_line=line_seen,
                         cancelled=session.cancellation.register,
@@ -85,46 +85,50 @@ class CaseRun:
                     self._phase("collecting")
             self.notes += supervised.notes
         session.cancellation.check()
-        self._check_end(status)
 
     def take_up(self, anew: bool) -> bool:
         """Wait for the guest that a killed run.py, or a lost link, left, or collect what that left; False where there is nothing,
         and all rests were cleared away."""
-        session = self.session
-        left = Left(session.connection, session.plan, self.case, session.host, self.remote, self.local)
+        session, files = self.session, self.files
+        left = Left(files)
         guest = None if anew else session.patience.again("its container", lambda: left.guest(session.patience))
         if anew or (guest is None and not left.has_result()):
             left.clear()
             return False
         self.notes.append("taken up later: its guest went on while no run.py looked after it")
-        status = 0
+        began = time.monotonic() - DAY_SECONDS
         with ExitStack() as stack:
             if left.is_there():
-                stack.callback(self._collect)
-                stack.callback(self._sweep, time.monotonic() - DAY_SECONDS)
+                stack.callback(self._note, files.collect)
+                stack.callback(self._note, lambda: files.disarm(time.monotonic() - began))
             stack.callback(left.stop_monitors)
             if guest is not None:
-                (self.local / OUTPUT_FILE).unlink(missing_ok=True)  # all of it comes again
-                line_seen = self._listener(stack.enter_context(self._output()))
+                (files.local / OUTPUT_FILE).unlink(missing_ok=True)  # all of it comes again
+                line_seen = self._listener(stack.enter_context(files.output(self.notes.append)))
                 stack.callback(guest.remove, owner_on(session.connection))
                 self._phase("guest, taken up")
-                status = guest.wait(left.seconds(guest), line_seen, session.cancellation.register)
+                self.status = guest.wait(left.seconds(guest), line_seen, session.cancellation.register)
         session.cancellation.check()
-        self._check_end(status)
         return True
 
     def report(self, error: AccelmarkError | None) -> CaseReport:
         """The case's part of the report from what lies in its folder; `error` is what ended it, if anything did."""
         plan, host = self.session.plan, self.session.host
-        hide_secrets(self.local, plan.mask)
-        result, problem = self._result()
-        vendor, system = monitor_summaries(plan, self.local, result)
+        hide_secrets(self.files.local, plan.mask)
+        result, problem = read_result(self.files.local)
+        vendor, system = monitor_summaries(plan, self.files.local, result)
         if result is None:
-            reason = Reason("CRASH", problem) if error is None else Reason(error.reason, str(error))
-            return failed_case(plan, self.case, host, reason, vendor, system, self.notes)
+            error = error or self._silent(problem)
+            return failed_case(plan, self.case, host, Reason(error.reason, str(error)), vendor, system, self.notes)
+        if error is None and Interrupted.reason in {reason.kind for reason in result.reasons}:
+            error = CaseCrash(
+                f"the guest was told to end, but not by run.py ({ending(self.status)}); what stops processes there?"
+            )
         if error is not None:  # the host knows why it ended the guest; the guest only knows that it was told to
             told = [reason for reason in result.reasons if reason.kind != Interrupted.reason]
             result = dataclasses.replace(result, status=FAILED, reasons=[Reason(error.reason, str(error)), *told])
+        elif result.status != FAILED and self.status > 128:
+            self.notes.append(f"the guest wrote its result and then ended with {ending(self.status)}")
         return case_report(plan, self.case, host, result, vendor, system, self.notes)
 
     def _listener(self, output: Callable[[str], None]) -> Callable[[str], None]:
@@ -146,16 +150,6 @@ class CaseRun:
         self.session.cancellation.check()
         logger.info("{} on {}: {}", self.case.name, self.session.host.host, text)
         self.session.display.phase(self.session.host.host, text)
-
-    def _output(self) -> AbstractContextManager[Callable[[str], None]]:
-        """Where the guest's output goes line by line. Raises CaseCrash when there is no room even for its folder."""
-        try:
-            self.local.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CaseCrash(
-                f"{self.local} cannot be made: {error.strerror}; free some space, or set FLAGPERF_LOG_PATH"
-            ) from error
-        return appending(self.local / OUTPUT_FILE, self.notes.append)
 
     def _require(self) -> None:
         """Raises ConfigError where something is missing that the plan names, before an image is built for it."""
@@ -186,8 +180,8 @@ class CaseRun:
             "image", lambda: ensure_image(connection, self.case.image, plan.pip_source, network, session.image_line, register)
         )
         self._phase("container")
-        owner = owner_on(connection)
-        return ContainerPlace(connection, plan, self.case, session.host, tag, self.remote, environment, owner, patience)
+        owner, log_dir = owner_on(connection), self.files.remote
+        return ContainerPlace(connection, plan, self.case, session.host, tag, log_dir, patience, environment, owner)
 
     def _drop_caches(self) -> None:
         connection = self.session.connection
@@ -198,53 +192,12 @@ class CaseRun:
             why = (done.stderr.strip().splitlines() or ["?"])[-1]
             self.notes.append(f"CLEAR_CACHES: the page cache of {connection.host} was not dropped, that needs root ({why})")
 
-    def _check_end(self, status: int) -> None:
-        """A guest that wrote its result speaks for itself; one that died silently, or was told to end by somebody else, is
-        described here."""
-        if status == 0:
-            return
-        ended = ending(status)
-        result, _ = self._result()
-        if result is None:
-            raise CaseCrash("\n  ".join([f"the guest ended with {ended} and left no result; its last lines:", *self.last_lines]))
-        if Interrupted.reason in {reason.kind for reason in result.reasons}:
-            raise CaseCrash(f"the guest was told to end, but not by run.py ({ended}); what stops processes on that host?")
-        if result.status != FAILED and status > 128:
-            self.notes.append(f"the guest wrote its result and then ended with {ended}")
+    def _silent(self, problem: str) -> CaseCrash:
+        """How a guest ended that left no result, which is a `problem`."""
+        head = f"the guest ended with {ending(self.status)} and left no result; its last lines:"
+        crash = CaseCrash("\n  ".join([head, *self.last_lines]) if self.status else problem)
+        logger.error("{} on {}: {}", self.case.name, self.session.host.host, crash)
+        return crash
 
-    def _sweep(self, began: float) -> None:
-        """Leave nothing in the guest's folders that others could stumble over, as the guest has ended."""
-        connection = self.session.connection
-        age = time.monotonic() - began + CLOCK_STEP_SECONDS
-        try:
-            self.notes += sweep(connection, {self.remote: 0.0, f"{self.session.plan.code_path}/onnxs": age})
-        except (CommandError, CaseTimeout) as error:
-            self.notes.append(f"{connection.host}: {error}")
-
-    def _collect(self) -> None:
-        """Bring the files of another host here and leave none there."""
-        connection = self.session.connection
-        if self.remote == str(self.local):
-            return
-        try:
-            self.notes += connection.get_tree(self.remote, self.local)
-        except CommandError as error:
-            self.notes.append(f"nothing could be collected from {connection.host}: {error}")
-            return
-        except OSError as error:
-            raise HostError(
-                f"what {connection.host} has of it in {self.remote} cannot be stored in {self.local}: {error.strerror}; "
-                "free some space, then `run.py run --resume` collects it"
-            ) from error
-        with suppress(CommandError, CaseTimeout):  # what lies there then is the host's disk's, not the case's problem
-            connection.run(["rm", "-rf", self.remote], timeout=QUICK_SECONDS)
-
-    def _result(self) -> tuple[Result | None, str]:
-        """The guest's result, or None and why there is none."""
-        path = self.local / RESULT_FILE
-        try:
-            return checked(result_from_json(read_text(path))), ""
-        except FileNotFoundError:
-            return None, "the guest left no result.json"
-        except (OSError, ValueError, AccelmarkError) as error:
-            return None, f"{path}: {error}"
+    def _note(self, step: Callable[[], list[str]]) -> None:
+        self.notes += step()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,8 +13,10 @@ from rich.text import Text
 
 from tools.errors import AccelmarkError, ConfigError, HostError
 from utils.connection import connect
+from utils.connection.sync import HOLDS_ELSE, copies_code
 from utils.needs import needs, packages
 from utils.probe import ask
+from utils.runtime.options import parse_options
 
 if TYPE_CHECKING:
     from utils.connection.base import Connection
@@ -24,6 +27,9 @@ OK, NOTE, PROBLEM = "ok", "note", "problem"
 STYLES = {OK: "green", NOTE: "yellow", PROBLEM: "bold red"}
 ROOM_BYTES, LEAST_BYTES = 5e9, 1e8
 """An image with torch and an engine takes some 2 GB, building it twice that. A model as ONNX and compiled takes 200 MB."""
+
+SHIM = re.compile("[./]")
+"""In the name of a containerd shim, which an engine takes although it is not configured (io.containerd.kata.v2)."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ def check(planned: Planned) -> list[Finding]:
     """Everything there is to say about a plan; hosts are asked at the same time, and nothing is changed on them."""
     plan = planned.plan
     findings = [Finding(PROBLEM, "config", problem, ConfigError.exit_code) for problem in planned.problems]
-    findings += [Finding(NOTE, "config", message) for level, message in planned.remarks if level == "WARNING"]
+    findings += [Finding(NOTE, "config", message) for level, message in plan.remarks if level == "WARNING"]
     if not planned.problems:
         names = ", ".join(case.name for case in plan.cases)
         findings.append(Finding(OK, "config", f"{plan.config_file}: {len(plan.cases)} case(s): {names}; vendor {plan.vendor}"))
@@ -98,14 +104,17 @@ def _check_machine(plan: RunPlan, connection: Connection) -> Iterator[Finding]:
         connection,
         needs={need.path: need.is_folder for need in needed},
         room=_written(plan, connection),
+        code=[plan.code_path] if copies_code(connection, plan.checkout, plan.code_path) else [],
         modules=sorted({name for one in wanted for name in one.modules}),
     )
-    yield Finding(OK, connection.host, "Python " + ".".join(map(str, answer["python"])))
+    yield _python(connection.host, answer["python"])
     for need in needed:
         if answer["there"][need.path]:
             yield Finding(OK, connection.host, need.title)
         else:
             yield Finding(PROBLEM, connection.host, need.complaint, ConfigError.exit_code)
+    for path in answer["foreign"]:
+        yield Finding(PROBLEM, connection.host, f"FLAGPERF_PATH {path} {HOLDS_ELSE}", ConfigError.exit_code)
     for path, free in answer["room"].items():
         if not answer["writable"][path]:
             yield Finding(
@@ -118,6 +127,13 @@ def _check_machine(plan: RunPlan, connection: Connection) -> Iterator[Finding]:
             yield Finding(PROBLEM, connection.host, f"{connection.python} has no {one.complaint(missing)}")
     if plan.clear_caches and not answer["root"]:
         yield Finding(NOTE, connection.host, "CLEAR_CACHES needs root there: the page cache will not be dropped")
+
+
+def _python(host: str, version: list[int]) -> Finding:
+    words = "Python " + ".".join(map(str, version))
+    if tuple(version) >= (3, 8):
+        return Finding(OK, host, words)
+    return Finding(PROBLEM, host, f"{words} is too old; install Python 3.8 or newer")
 
 
 def _room(host: str, path: str, free: float, remedy: str) -> Finding:
@@ -135,21 +151,46 @@ def _written(plan: RunPlan, connection: Connection) -> list[str]:
 
 
 def _check_docker(plan: RunPlan, connection: Connection) -> Iterator[Finding]:
-    from docker.errors import ImageNotFound  # noqa: PLC0415 - a check without Docker needs no SDK
-
+    from utils.runtime.engine import engine_errors  # noqa: PLC0415 - a check without Docker needs no SDK
+    from utils.runtime.image import has_image  # noqa: PLC0415
     from utils.runtime.image_context import image_tag  # noqa: PLC0415
 
-    client = connection.docker()
-    version = client.version()
+    images = {image_tag(case.image): case.image for case in plan.cases}
+    with engine_errors(connection.host):
+        client = connection.docker()
+        version, info = client.version(), client.info()
+        there = {tag: has_image(client, tag) for tag in images}
     yield Finding(OK, connection.host, f"Docker {version.get('Version', '?')} answers")
-    yield from _docker_room(client.info().get("DockerRootDir"), connection)
-    for image in {case.image.framework: case.image for case in plan.cases}.values():
-        tag = image_tag(image)
-        try:
-            client.images.get(tag)
+    yield from _docker_room(info.get("DockerRootDir"), connection)
+    yield from _check_options(plan, connection, info.get("Runtimes"))
+    for tag, image in images.items():
+        if there[tag]:
             yield Finding(OK, connection.host, f"image {tag} is there")
-        except ImageNotFound:
+        else:
             yield Finding(NOTE, connection.host, f"image {tag} is not there yet: it will be {_how(image)}, which takes minutes")
+
+
+def _check_options(plan: RunPlan, connection: Connection, runtimes: Mapping[str, object] | None) -> Iterator[Finding]:
+    """Look for what ACCE_CONTAINER_OPT names on the host: without it the container would be refused, after an image was built."""
+    try:
+        options = parse_options(plan.container_options, plan.shm_size)
+    except ConfigError:  # it stands among the problems of the configuration
+        return
+    needed = {one["PathOnHost"]: "--device" for one in options.get("devices", [])}
+    needed |= {one["Source"]: "--mount" for one in options.get("mounts", []) if one["Type"] == "bind"}
+    made = [source for one in options.get("binds", []) if (source := one.partition(":")[0]).startswith("/")]
+    exists = ask(connection, paths=[*needed, *made])["exists"]
+    what, missing = "ACCE_CONTAINER_OPT", "does not exist there; correct it, or take it out"
+    for path, flag in needed.items():
+        if not exists[path]:
+            yield Finding(PROBLEM, connection.host, f"{what}: {flag} {path} {missing}", ConfigError.exit_code)
+    for path in made:
+        if not exists[path]:
+            yield Finding(NOTE, connection.host, f"{what}: -v {path} does not exist there; Docker makes an empty folder of it")
+    runtime = options.get("runtime")
+    if runtime and runtimes and runtime not in runtimes and not SHIM.search(runtime):
+        words = f"--runtime {runtime} is not configured in the Docker engine, which has: {', '.join(sorted(runtimes))}"
+        yield Finding(PROBLEM, connection.host, f"{what}: {words}", ConfigError.exit_code)
 
 
 def _how(image: ImagePlan) -> str:

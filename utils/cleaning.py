@@ -11,7 +11,7 @@ from rich.console import Console
 from tools.errors import AccelmarkError, CommandError, HostError
 from utils.cancel import Cancellation
 from utils.connection import connect
-from utils.leftovers import sweep_tunnels
+from utils.leftovers import remove_tunnels
 from utils.lock import Claim, HostLock
 from utils.monitoring.supervise import stop_all
 from utils.record import this_start
@@ -34,7 +34,7 @@ def clean_hosts(plan: RunPlan, images: bool) -> int:
     are still cleared."""
     console = Console(highlight=False)
     worst = 0
-    sweep_tunnels()
+    remove_tunnels()
     for host in plan.hosts:
         try:
             with connect(host) as connection, _lock(connection, host):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.errors import AccelmarkError, ConfigError, Interrupted, NoCaseError
+from tools.errors import AccelmarkError, ConfigError, NoCaseError
 from utils.runtime.masking import clean, masked
 
 if TYPE_CHECKING:
@@ -54,9 +54,6 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:
         print(f"run.py: {error}", file=sys.stderr)  # noqa: T201
         return 1
-    except KeyboardInterrupt:
-        print("run.py: interrupted", file=sys.stderr)  # noqa: T201
-        return Interrupted.exit_code
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -159,18 +156,18 @@ def _begin(options: argparse.Namespace, manner: Manner) -> int:
 
 
 def _resume(options: argparse.Namespace, manner: Manner) -> int:
-    from utils.report.load import find_run, resumable_runs  # noqa: PLC0415
+    from utils.report.load import find_run, resumable_runs, run_folder  # noqa: PLC0415
     from utils.running import resume_and_report  # noqa: PLC0415
 
-    named = Path(options.resume)
-    is_folder = bool(options.resume) and (named / "plan.json").is_file()
-    results = Path() if is_folder else _plan(options).results
-    if not options.resume and not resumable_runs(results):
-        print(f"{results}: no run to resume, so this begins one")  # noqa: T201
-        return _begin(options, manner)
-    folder = named.resolve() if is_folder else find_run(results, options.resume or None, resumable_runs)
+    folder = run_folder(options.resume)
+    if folder is None:
+        results = _plan(options).results
+        if not options.resume and not resumable_runs(results):
+            print(f"{results}: no run to resume, so this begins one")  # noqa: T201
+            return _begin(options, manner)
+        folder = find_run(results, options.resume or None, resumable_runs)
     typed = options.config or options.case or options.vendor or options.set
-    return resume_and_report(folder, _request(options) if typed else None, CHECKOUT, manner, options.retry_failed)
+    return resume_and_report(folder.resolve(), _request(options) if typed else None, CHECKOUT, manner, options.retry_failed)
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -198,12 +195,10 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from utils.report.load import find_run, load  # noqa: PLC0415
+    from utils.report.load import find_run, load, run_folder  # noqa: PLC0415
     from utils.report.terminal import print_report  # noqa: PLC0415
 
-    named = Path(options.run or "")
-    is_folder = bool(options.run) and any((named / name).is_file() for name in ("report.json", "plan.json"))
-    folder = named if is_folder else find_run(_plan(options).results, options.run)
+    folder = run_folder(options.run) or find_run(_plan(options).results, options.run)
     if not (folder / "report.json").is_file():
         return _report_unfinished(folder)
     if options.markdown:

@@ -228,12 +228,23 @@ class _Run:
 
 
 @contextmanager
+def signals_held_back() -> Iterator[None]:
+    """Let Ctrl-C, SIGTERM and SIGHUP wait until run_plan takes them, or until the end of this."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
+@contextmanager
 def _stopping(cancel: Callable[[], None]) -> Iterator[None]:
-    """Let Ctrl-C, SIGTERM and SIGHUP cancel; the main thread goes on waiting for what is being ended. What is ignored, as
-    SIGHUP under nohup, stays so."""
+    """Let Ctrl-C, SIGTERM and SIGHUP cancel, those too that were held back; the main thread goes on waiting for what is being
+    ended. What is ignored, as SIGHUP under nohup, stays so."""
     heard = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, lambda *_: cancel()) for number in heard}
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         yield
     finally:
         for number, handler in before.items():

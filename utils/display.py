@@ -159,11 +159,7 @@ class BarDisplay(AbstractContextManager["BarDisplay"]):
         self._bars.console.print(self._mask(clean(text)), markup=False, highlight=False)
 
 
-def make_display(
-    console: Console,
-    hosts: tuple[str, ...],
-    mask: Masker = Masker(),  # noqa: B008 - it is frozen
-) -> BarDisplay | PlainDisplay | CrowdDisplay:
+def make_display(console: Console, hosts: tuple[str, ...], mask: Masker) -> BarDisplay | PlainDisplay | CrowdDisplay:
     """Bars where somebody looks, lines where nobody does, counts where hosts are many; `mask` hides what is not to be shown."""
     if len(hosts) > MOST_LINES:
         return CrowdDisplay(console, hosts, mask)

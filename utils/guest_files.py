@@ -41,10 +41,10 @@ def open_plain(path: Path, most_bytes: int) -> IO[bytes]:
     return stream
 
 
-def read_text(path: Path, most_bytes: int = MOST_RESULT_BYTES) -> str:
-    """The text of a guest's file. Raises as open_plain does, and UnicodeDecodeError."""
-    with open_plain(path, most_bytes) as stream:
-        return stream.read(most_bytes).decode("utf-8")
+def read_text(path: Path) -> str:
+    """The text of a guest's result.json. Raises as open_plain does, and UnicodeDecodeError."""
+    with open_plain(path, MOST_RESULT_BYTES) as stream:
+        return stream.read(MOST_RESULT_BYTES).decode("utf-8")
 
 
 def hide_secrets(folder: Path, mask: Masker) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from tools.errors import CaseTimeout, CommandError
+from tools.errors import CommandError
 from utils.monitoring.supervise import stop_all
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def end_guests(connection: Connection, root: str) -> None:
         done = connection.run([connection.python, "-c", END_GUESTS, root], timeout=GUESTS_SECONDS).check()
         for line in done.stdout.splitlines():
             logger.warning("{}: left by a killed run and ended: {}", connection.host, line)
-    except (CommandError, CaseTimeout) as error:
+    except CommandError as error:
         logger.warning("{}: guests of killed runs were not looked for: {}", connection.host, error)
 
 
@@ -65,11 +65,11 @@ def stop_monitors(connection: Connection, folder: str) -> None:
     try:
         for line in stop_all(connection, folder):
             logger.warning("{}: left by a killed run and stopped: {}", connection.host, line)
-    except (CommandError, CaseTimeout) as error:
+    except CommandError as error:
         logger.warning("{}: monitors below {} were not looked for: {}", connection.host, folder, error)
 
 
-def sweep(run: Path) -> None:
+def remove_temporaries(run: Path) -> None:
     """Remove the temporary files of a run's own start that was killed: in its folder, beside it, and those of any killed run in
     this machine's TMPDIR.
 
@@ -78,10 +78,10 @@ def sweep(run: Path) -> None:
     for path in [*run.glob(".*"), *run.glob("*:*/.*"), *_dead_links(run.parent)]:
         with suppress(OSError):
             path.unlink()
-    sweep_tunnels()
+    remove_tunnels()
 
 
-def sweep_tunnels() -> None:
+def remove_tunnels() -> None:
     """Remove the ways to other hosts' engines that killed runs left in this machine's TMPDIR."""
     for folder in Path(tempfile.gettempdir()).glob("accelmark-*"):
         if _is_dead_tunnel(folder):

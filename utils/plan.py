@@ -79,7 +79,8 @@ class RunPlan:
     `results` the local folder for runs; `log_path` FLAGPERF_LOG_PATH as given, below `code_path` on a remote host.
 
     `host_config` has every host.yaml key as `{"value": …, "origin": …}` for the report;
-    `overrides` is what the command line changed; `mask` hides the configuration's secrets in whatever is shown or kept.
+    `overrides` is what the command line changed; `remarks` are what a reader should know of the configuration, as (level,
+    message) with levels INFO and WARNING; `mask` hides the configuration's secrets in whatever is shown or kept.
     """
 
     run_id: str
@@ -104,6 +105,7 @@ class RunPlan:
     environment: Mapping[str, str] = field(default_factory=dict)
     host_config: Mapping[str, Any] = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
+    remarks: tuple[tuple[str, str], ...] = ()
     mask: Masker = field(default_factory=Masker)
 
     def on(self, host: HostTarget) -> RunPlan:

@@ -7,7 +7,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -38,11 +38,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Planned:
-    """A plan, what is wrong with it, and what a reader should know (level, message)."""
+    """A plan, and what is wrong with it."""
 
     plan: RunPlan
     problems: tuple[str, ...]
-    remarks: tuple[tuple[str, str], ...]
 
 
 def plan_run(request: Request, checkout: Path) -> RunPlan:
@@ -74,7 +73,8 @@ def examine(request: Request, checkout: Path) -> Planned:
     if visible and visible not in os.environ:
         where = loaded.where("ACCE_VISIBLE_DEVICE_ENV_NAME")
         remarks.append(("WARNING", f"{where}: {visible} is not set here, so guests get none (sudo drops it: sudo {visible}=… )"))
-    return Planned(_run_plan(request, loaded, checkout, code_path, cases), tuple(dict.fromkeys(problems)), tuple(remarks))
+    plan = replace(_run_plan(request, loaded, checkout, code_path, cases), remarks=tuple(remarks))
+    return Planned(plan, tuple(dict.fromkeys(problems)))
 
 
 def _check_container_options(loaded: LoadedConfig, problems: list[str], remarks: list[tuple[str, str]]) -> None:
@@ -161,10 +161,8 @@ def _case(
     remarks.extend((level, f"{name}: {message}") for level, message in resolved.remarks)
     if resolved.values["compiler"] is not None:
         _check_engine(checkout, vendor, resolved.values["compiler"], resolved.origins["compiler"])
-    builtin = data in resolved.values["builtin_data"]
-    directory = None if builtin else str(PurePosixPath(code_path) / data)
-    shown = data if builtin else str(directory)
-    return CasePlan(case, framework, vendor, shown, directory, image, settings, resolved.as_report())
+    plan = CasePlan(case, framework, vendor, data, None, image, settings, resolved.as_report())
+    return plan.with_data(data, code_path, loaded.where("CASES", name))
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -17,9 +17,9 @@ from loguru import logger
 from rich.console import Console
 
 from tools.errors import AccelmarkError, HostBusy
-from utils.dispatch import run_plan
+from utils.dispatch import run_plan, signals_held_back
 from utils.display import make_display
-from utils.leftovers import sweep, sweep_tunnels
+from utils.leftovers import remove_temporaries, remove_tunnels
 from utils.ownership import first_missing, give_to_caller
 from utils.record import new_record, owned
 from utils.report.build import REPORT_FILES, build_report, exit_code, write
@@ -48,10 +48,12 @@ class Manner:
     waits: bool = False
 
 
+@signals_held_back()
 def run_and_report(plan: RunPlan, request: Request, manner: Manner) -> int:
-    """Run, write the report, print it, and return the exit code. Raises AccelmarkError when results cannot be written, HostBusy
-    when other runs have all hosts; then nothing is left of this one."""
-    sweep_tunnels()
+    """Run, write the report, print it, and return the exit code; once the run has a folder, Ctrl-C leaves a report in it.
+    Raises AccelmarkError when results cannot be written, HostBusy when other runs have all hosts; then nothing is left of this
+    one."""
+    remove_tunnels()
     made = first_missing(plan.results / plan.run_id)
     plan = _with_folder(plan)
     folder = plan.results / plan.run_id
@@ -66,12 +68,13 @@ def run_and_report(plan: RunPlan, request: Request, manner: Manner) -> int:
         give_to_caller((made, folder, plan.results / LATEST, *written_beside(plan)))
 
 
+@signals_held_back()
 def resume_and_report(folder: Path, request: Request | None, checkout: Path, manner: Manner, retry_failed: bool) -> int:
     """Do what is missing of a run and report on all of it; `request` where the command line was typed again. Raises ConfigError
     when it would not measure the same any more, HostBusy while it is still going on, and what run_and_report raises."""
     with owned(folder):
         plan, record = take_up(folder, request, checkout, retry_failed)
-        sweep(folder)
+        remove_temporaries(folder)
         left = missing(plan, record)
         report = _complete(record)
         if report is not None:
@@ -103,6 +106,7 @@ def _run(plan: RunPlan, record: Record, manner: Manner) -> int:
     hosts = tuple(host.host for host in plan.hosts)
     with _host_log(folder / "host.out.log", plan), make_display(console, hosts, plan.mask) as display:
         _write(record, display)
+        _tell(plan, display)
         keep = partial(_keep, folder=folder, failures=failures)
         report = run_plan(plan, display, keep, manner.strict, record=record, waits=manner.waits)
     print_report(report, console, None if failures else folder)
@@ -117,6 +121,14 @@ def _write(record: Record, display: Display) -> None:
         record.write()
     except OSError as error:
         display.message(f"{record.folder}/{PLAN_FILE} cannot be written, so this run cannot be resumed: {error}; free some space")
+
+
+def _tell(plan: RunPlan, display: Display) -> None:
+    """Say what a reader should know of the configuration: all of it in the log, and what deserves a look to who waits."""
+    for level, text in plan.remarks:
+        logger.log(level, "{}", text)
+        if level == "WARNING":
+            display.message(f"note: {text}")
 
 
 def _keep(report: Report, folder: Path, failures: list[OSError]) -> None:

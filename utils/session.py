@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
+from tools.contract import Reason
 from tools.errors import AccelmarkError, CaseCrash, HostError
 from utils.case_run import CaseRun
 from utils.connection.patience import Patience
 from utils.connection.steady import SteadyConnection
+from utils.report.build import failed_case
 
 if TYPE_CHECKING:
     from utils.cancel import Cancellation
@@ -68,9 +70,17 @@ class Session:
             if isinstance(error, HostError):
                 self.losses.append(error)
                 self.lost[case.name] = work
-            report = work.report(self.cancellation.cause(error))
+            report = self._failed(work, self.cancellation.cause(error))
         self.display.end_case(self.host.host, case.name, report.status, time.monotonic() - began)
         return report
+
+    def _failed(self, work: CaseRun, error: AccelmarkError) -> CaseReport:
+        """The report of a case that `error` ended; without what the guest left where even looking at that fails."""
+        try:
+            return work.report(error)
+        except Exception as failure:
+            unread = f"what the guest left could not be read: {as_outcome(failure)}"
+            return failed_case(self.plan, work.case, self.host, Reason(error.reason, str(error)), notes=[*work.notes, unread])
 
     def _check_not_set_aside(self) -> None:
         """Raises HostError for a host that was lost twice: a third case would only wait as long again."""
@@ -92,17 +102,16 @@ class Session:
         """Wait for the guests of lost cases, collect what they finished, and clear away the rest, so that nothing of them runs
         beside what comes. Raises HostError."""
         for name, work in list(self.lost.items()):
-            error = None
             try:
-                taken_up = work.take_up(anew=False)
+                report = work.report(None) if work.take_up(anew=False) else None
             except HostError:
                 raise
             except Exception as failure:
-                taken_up, error = True, as_outcome(failure)
+                report = self._failed(work, as_outcome(failure))
             del self.lost[name]
-            if taken_up:
-                self.recovered[name] = work.report(error)
-                self.display.message(f"{self.host.host}: {name} was taken up again: {self.recovered[name].status}")
+            if report is not None:
+                self.recovered[name] = report
+                self.display.message(f"{self.host.host}: {name} was taken up again: {report.status}")
 
     def image_line(self, line: str) -> None:
         """A line of what an image's build, pull or copy says."""

@@ -58,7 +58,7 @@ def run_report(plan):
     plan = dataclasses.replace(plan, run_id="latest")
     folder.mkdir()
     console = Console(width=120, highlight=False)
-    with make_display(console, tuple(host.host for host in plan.hosts)) as display:
+    with make_display(console, tuple(host.host for host in plan.hosts), plan.mask) as display:
         report = run_plan(plan, display, lambda report: write(report, folder))
     print_report(report, console, folder)
     assert [case.host for case in report.cases] == [host.host for host in plan.hosts]

@@ -14,6 +14,7 @@ import pytest
 from docker.errors import DockerException, ImageNotFound
 
 from utils.connection.local import LocalConnection
+from utils.connection.patience import Patience
 from utils.plan import CasePlan, HostTarget, ImagePlan, RunPlan
 from utils.runtime.container import ContainerPlace
 
@@ -155,7 +156,7 @@ def container(local, run_plan, case_plan, base_tag, tmp_path):
     def made(owner=(0, 0), environment=None, case=case_plan, **changes):
         plan = replace(run_plan, **changes)
         log_dir = str(tmp_path / "logs")
-        return ContainerPlace(local, plan, case, plan.hosts[0], base_tag, log_dir, environment or {}, owner)
+        return ContainerPlace(local, plan, case, plan.hosts[0], base_tag, log_dir, Patience(local), environment or {}, owner)
 
     return made
 

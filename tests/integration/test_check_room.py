@@ -49,3 +49,12 @@ def test_check_names_the_package_that_an_engine_lacks_and_where_it_is_listed(pro
     assert checked.status == 1, checked.output
     remedy = "pip install -r docker_images/cpu/pytorch_2.13/requirements.txt, take another compiler, or RUNTIME: docker"
     assert f"has no no_such_runtime, which engine cpu/onnxruntime needs; {remedy}" in checked.output
+
+
+def test_check_says_that_flagperf_path_holds_something_else(project, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/one.jpg").touch()
+    project.host_yaml(FLAGPERF_PATH=str(tmp_path / "photos"))
+    checked = project.run("check")
+    assert checked.status == 2, checked.output
+    assert f"FLAGPERF_PATH {tmp_path}/photos holds something else; choose another folder, or empty this one" in checked.output

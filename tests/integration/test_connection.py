@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tools.errors import CaseTimeout, CommandError, ConfigError
+from tools.errors import CommandError, CommandTimeout, ConfigError
 from utils.connection import connect
 from utils.connection.sync import sync_code
 from utils.plan import HostTarget
@@ -77,7 +77,7 @@ def test_folder_and_environment_are_the_command_s_own(connection, tmp_path):
 def test_lines_come_as_they_are_written_with_both_streams_merged(connection):
     seen, now = [], time.monotonic
     script = "echo first; echo second >&2; read x; echo never"
-    with pytest.raises(CaseTimeout):
+    with pytest.raises(CommandTimeout):
         connection.run(["sh", "-c", script + "; sleep 60"], timeout=1.5, on_line=lambda line: seen.append((line, now())))
     assert [line for line, _ in seen] == ["first", "second", "never"]
     assert time.monotonic() - seen[0][1] > 0.5
@@ -100,14 +100,14 @@ def test_much_output_on_both_streams_does_not_deadlock(connection):
 
 def test_past_its_timeout_a_command_is_gone_with_its_children(connection, mark):
     started = time.monotonic()
-    with pytest.raises(CaseTimeout, match="1 s"):
+    with pytest.raises(CommandTimeout, match="1 s"):
         connection.run(["sh", "-c", f"sleep {mark} | cat & sleep {mark}"], timeout=1)
     assert time.monotonic() - started < 4
     assert running(mark) == []
 
 
 def test_a_command_that_ignores_term_is_killed(connection, mark):
-    with pytest.raises(CaseTimeout):
+    with pytest.raises(CommandTimeout):
         connection.run(["sh", "-c", f"trap '' TERM; sleep {mark}; sleep {mark}"], timeout=0.5)
     assert running(mark) == []
 

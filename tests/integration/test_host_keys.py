@@ -84,6 +84,17 @@ def test_log_call_information_says_which_function_logged(project):
     assert "tools.steps:" in (run / "toy:pytorch_2.13/127.0.0.1_noderank0/container.out.log").read_text()
 
 
+def test_a_run_says_what_the_vendor_changed_and_which_keys_are_new(project):
+    project.host_yaml(CASES=add_case(project, "toy"))
+    file = "configs/toy/vendor_config/cpu_configurations.yaml"
+    project.write(file, "batch_size: 2\nstreams: 2\n")
+    output = project.run().output
+    log = (project.results / "latest/host.out.log").read_text()
+    new, changed = f"toy:pytorch_2.13: {file}:2: new key 'streams' set by cpu", f"{file}:1: cpu sets batch_size to 2 (was 4)"
+    assert (f"note: {new}" in output, new in log) == (True, True), output
+    assert (changed in output, changed in log) == (False, True)
+
+
 def test_pip_source_is_where_packages_come_from(project):
     project.write("benchmarks/toy/pytorch/requirements.txt", "a-package-that-is-nowhere==1\n")
     project.host_yaml(PIP_SOURCE="http://me:secret@127.0.0.1:9/simple", CASES=add_case(project, "toy"))

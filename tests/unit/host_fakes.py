@@ -97,10 +97,11 @@ class FakeConnection:
 
 class Fleet:
     """`connect` for simulated hosts: `fleet.connect` in its place. Hosts in `dead` are not reached; `most` is how many were
-    connected at one time."""
+    connected at one time, and `host` what a connection to one is."""
 
-    def __init__(self, result=None, logs=None, dead=(), wait=lambda _: None):
+    def __init__(self, result=None, logs=None, dead=(), wait=lambda _: None, host=FakeConnection):
         self.now = self.most = 0
+        self._host = host
         self._result, self._logs, self._dead, self._wait = result or result_of, logs or {}, set(dead), wait
         self._lock = threading.Lock()
 
@@ -109,7 +110,7 @@ class Fleet:
             raise HostError(f"{target.host}: no route to host")
         fleet = self
 
-        class Counted(FakeConnection):
+        class Counted(self._host):
             def __enter__(self):
                 with fleet._lock:
                     fleet.now += 1

@@ -10,7 +10,7 @@ from report_parts import make_phase, rich
 from tools.contract import STEPS, Reason, Result, StepResult
 from utils.monitoring.model import MonitorSummary, Series, Spread
 from utils.plan import CasePlan, HostTarget, ImagePlan, RunPlan
-from utils.report.build import build_report, case_report, failed_case
+from utils.report.build import build_report, case_report
 from utils.report.schema import CaseReport, Report
 
 STARTED = 1_760_000_000.0
@@ -151,7 +151,9 @@ def example_report() -> Report:
         validation=make_phase(45.1, 0.761),
         accuracy_metric="top1",
     )
-    failed = failed_case(make_plan(), make_case("bertLarge"), make_host(), memory, steps=make_steps("oofssss"))
+    failed = make_case_report(
+        Result("bertLarge", "pytorch_2.13", "cpu", status="FAILED", reasons=[memory], steps=make_steps("oofssss"))
+    )
     unpublished = make_monitor(peak_flops=None, peak_source=None)
     measured = [make_case_report(result, make_monitor()) for result in (tainted, invalid)]
     return make_report(make_case_report(digits, unpublished), *measured, failed, overrides=("--set compiler=onnxruntime",))

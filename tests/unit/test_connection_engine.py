@@ -3,7 +3,7 @@
 import docker
 import pytest
 
-from tools.errors import CaseTimeout, HostError
+from tools.errors import CommandTimeout, HostError
 from utils.connection.base import Completed
 from utils.connection.engine import open_engine
 
@@ -21,7 +21,7 @@ class HostWithout:
         if argv[0] == "id":
             return Completed(tuple(argv), 0, "worker\n", "")
         if self._answer[0] is None:
-            raise CaseTimeout("node2: docker version did not end")
+            raise CommandTimeout("node2: docker version did not end")
         return Completed(tuple(argv), self._answer[0], "", self._answer[1])
 
 

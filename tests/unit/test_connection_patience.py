@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools.errors import HostError, Interrupted
+from tools.errors import CommandTimeout, HostError, Interrupted
 from utils.connection import patience
 from utils.connection.base import LinkLost
 from utils.connection.patience import Patience
@@ -71,6 +71,17 @@ def test_a_host_that_stays_away_is_given_up_and_not_waited_for_again_until_the_n
             short.again("step", lambda: host.run(["true"]))
     short.fresh()
     assert short.given_up is None
+
+
+def test_a_host_that_hangs_is_not_back_yet():
+    class Hanging(Flaky):
+        def reach(self, cancelled=None):
+            if self.absent:
+                self.absent -= 1
+                raise CommandTimeout("far: true did not end within 20 s")
+
+    host = Hanging(losses=1, absent=1)
+    assert SteadyConnection(host, Patience(host, 60)).run(["true"], timeout=1) == "done"
 
 
 def test_the_user_ends_the_waiting():

@@ -8,6 +8,10 @@ from utils.connection.ssh_proxy import open_proxy
 from utils.plan import HostTarget
 
 
+def address(login):
+    return f"{login.user}@{login.host}:{login.port}"
+
+
 @pytest.fixture
 def config(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -24,7 +28,7 @@ def test_the_configuration_completes_what_the_target_leaves_open(config):
     folder = config("Host node\n  HostName 10.0.0.7\n  User me\n  Port 2222\n  IdentityFile ~/.ssh/special\n")
     (folder / "special").touch()
     login = resolve(HostTarget("node", 0, True))
-    assert login.address == "me@10.0.0.7:2222"
+    assert address(login) == "me@10.0.0.7:2222"
     assert login.keys == (str(folder / "special"),)
 
 
@@ -32,13 +36,13 @@ def test_the_target_s_own_values_win(config):
     folder = config("Host node\n  User me\n  Port 2222\n  IdentityFile ~/.ssh/special\n")
     (folder / "mine").touch()
     login = resolve(HostTarget("node", 0, True, port=2200, user="you", key="~/.ssh/mine"))
-    assert (login.address, login.keys) == ("you@node:2200", (str(folder / "mine"),))
+    assert (address(login), login.keys) == ("you@node:2200", (str(folder / "mine"),))
 
 
 def test_without_a_configuration_the_target_stands_alone(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     login = resolve(HostTarget("node", 0, True, user="me"))
-    assert (login.address, login.keys, login.proxy) == ("me@node:22", (), ())
+    assert (address(login), login.keys, login.proxy) == ("me@node:22", (), ())
     assert str(login.known_hosts[0]) == f"{tmp_path}/.ssh/known_hosts"
 
 

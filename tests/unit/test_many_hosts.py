@@ -4,16 +4,17 @@ import io
 import json
 
 import pytest
-from host_fakes import Fleet, fleet_plan, many_hosts, monitor_log, result_of
+from host_fakes import FakeConnection, Fleet, fleet_plan, many_hosts, monitor_log, result_of
 from loop_fakes import FakeClock
 from rich.console import Console
 
 from tools.contract import Progress
-from utils import dispatch
+from tools.errors import CommandTimeout
+from utils import case_run, dispatch
 from utils.display import BarDisplay, PlainDisplay, make_display
 from utils.display_crowd import MOST_LINES, CrowdDisplay
 from utils.display_words import PLAIN_SECONDS
-from utils.report.build import to_json, write
+from utils.report.build import case_report, to_json, write
 from utils.report.schema import Report
 from utils.runtime.masking import Masker
 
@@ -22,7 +23,7 @@ def run(plan, fleet, monkeypatch):
     """The report of a run on a fleet, and what was printed while it went on."""
     monkeypatch.setattr(dispatch, "connect", fleet.connect)
     stream = io.StringIO()
-    with make_display(Console(file=stream, width=120), tuple(host.host for host in plan.hosts)) as display:
+    with make_display(Console(file=stream, width=120), tuple(host.host for host in plan.hosts), Masker()) as display:
         report = dispatch.run_plan(plan, display, lambda report: write(report, plan.results))
     return report, stream.getvalue()
 
@@ -46,6 +47,30 @@ def test_hosts_that_are_not_reached_cost_the_others_nothing(tmp_path, monkeypatc
     assert (lost, report.run.summary, report.run.exit_code) == (["node003", "node007"], {"OK": 18, "FAILED": 2}, 1)
     assert "node003: no route to host" in printed
     assert [one.measured for one in report.over_hosts] == [18]
+
+
+def test_a_report_that_cannot_be_made_costs_its_own_case_and_no_other(tmp_path, monkeypatch):
+    def odd(plan, case, *more):
+        assert case.case != "digits", "nobody thought of this"
+        return case_report(plan, case, *more)
+
+    monkeypatch.setattr(case_run, "case_report", odd)
+    report, _ = run(fleet_plan(tmp_path, 1, ("digits", "resnet50")), Fleet(), monkeypatch)
+    assert [(case.case, case.status) for case in report.cases] == [("digits", "FAILED"), ("resnet50", "OK")]
+    assert report.cases[0].reasons[0].kind == "CRASH"
+    assert "nobody thought of this" in report.cases[0].reasons[0].message
+
+
+def test_a_command_that_hangs_after_the_guest_costs_no_result(tmp_path, monkeypatch):
+    class Hanging(FakeConnection):
+        def run(self, argv, **more):
+            if argv[0] == "rm":
+                raise CommandTimeout("node000: rm -rf … did not end within 60 s and was ended")
+            return super().run(argv, **more)
+
+    report, _ = run(fleet_plan(tmp_path, 1), Fleet(host=Hanging), monkeypatch)
+    assert report.cases[0].status == "OK"
+    assert "stays on node000: node000: rm -rf … did not end within 60 s" in " ".join(report.cases[0].notes)
 
 
 def test_all_hosts_work_at_the_same_time(tmp_path, monkeypatch):
@@ -116,4 +141,4 @@ def test_in_a_terminal_many_hosts_take_a_bounded_number_of_lines():
 )
 def test_few_hosts_have_lines_or_bars_of_their_own(hosts, terminal, kind):
     console = Console(file=io.StringIO(), force_terminal=terminal)
-    assert type(make_display(console, tuple(map(str, range(hosts))))) is kind
+    assert type(make_display(console, tuple(map(str, range(hosts))), Masker())) is kind

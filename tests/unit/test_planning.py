@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -62,11 +63,19 @@ def test_a_host_yaml_of_flagperf_works_as_it_is(config):
     loaded = load_host_config(config(FLAGPERF))
     assert (loaded.config.SSH_PORT, loaded.config.HOSTS_PORTS, loaded.config.MASTER_PORT) == (22, [2222], 29501)
     assert loaded.config.RUNTIME == "docker"
-    plan = plan_run(request(config(FLAGPERF), settings=("compiler=null",)), ROOT)
+    plan = plan_run(request(config(FLAGPERF)), ROOT)
     assert plan.code_path == "/home/FlagPerf/inference"
     assert plan.hosts[0].ssh
     assert plan.environment["MASTER_ADDR"] == "10.1.2.155"
     assert plan.cases[0].data_directory == "/raid/dataset/ImageNet_1k_2012/val"
+
+
+def test_the_complete_file_of_the_manual_works_as_it_is(config):
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/using.md").read_text(), re.DOTALL)
+    complete = [text for text in blocks if text.startswith("VENDOR")]
+    plan = plan_run(request(config(complete[0])), ROOT)
+    assert (plan.vendor, plan.runtime, plan.hosts[0].user) == ("nvidia", "docker", "bench")
+    assert plan.cases[0].data_directory == "/data/imagenet/val"
 
 
 def test_the_shipped_host_yaml_is_the_embedded_default():
@@ -181,7 +190,7 @@ def test_a_password_in_an_address_is_not_in_the_report(config):
 def test_a_remark_about_a_case_is_not_a_problem(config):
     planned = examine(request(config(HOST_YAML + '  "resnet50:pytorch_2.13": synthetic\n')), ROOT)
     assert not planned.problems
-    assert any("cpu sets num_workers" in message for _, message in planned.remarks)
+    assert any("cpu sets num_workers" in message for _, message in planned.plan.remarks)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +204,7 @@ def test_only_the_loopback_names_are_this_machine(host, here):
 def test_container_options_that_mean_nothing_here_are_a_remark(config):
     planned = examine(request(config(HOST_YAML + "ACCE_CONTAINER_OPT: -it --rm --gpus all\n")), ROOT)
     assert planned.problems == ()
-    said = [message for _, message in planned.remarks if "ACCE_CONTAINER_OPT" in message]
+    said = [message for _, message in planned.plan.remarks if "ACCE_CONTAINER_OPT" in message]
     assert [message.split(": ")[2] for message in said] == ["--interactive is ignored", "--tty is ignored", "--rm is ignored"]
 
 
@@ -217,6 +226,12 @@ def test_a_host_can_have_no_container_options_where_the_others_have_some(config)
     text = OWN.replace('"--gpus all"', '""') + 'ACCE_CONTAINER_OPT: "--gpus all"\n'
     plan = plan_run(request(config(text)), ROOT)
     assert plan.on(plan.hosts[0]).container_options == ""
+
+
+def test_the_report_says_on_which_line_of_host_yaml_the_data_stands(config):
+    case = plan_run(request(config()), ROOT).cases[0]
+    assert case.config["data_dir"]["value"] == "embedded"
+    assert case.config["data_dir"]["origin"].endswith("host.yaml:5")
 
 
 def test_a_hosts_data_is_built_in_or_below_the_code_as_in_cases(config):

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from tools.errors import ConfigError
 from utils.report.build import REPORT_FILE, to_json
-from utils.report.load import find_run, finished_runs, load, point_latest
+from utils.report.load import all_runs, find_run, load, point_latest, run_folder
 from utils.report.terminal import print_report
 
 
@@ -33,7 +33,8 @@ def test_the_beginning_of_a_runs_name_is_enough(results, name):
 
 
 def test_a_runs_folder_is_as_good_as_its_name(results):
-    assert find_run(results, str(results / "run20250101000000")).name == "run20250101000000"
+    assert run_folder(str(results / "run20250101000000")) == results / "run20250101000000"
+    assert [run_folder(path) for path in ("run20250101000000", str(results), "", None)] == [None] * 4
 
 
 def test_a_beginning_that_several_runs_share_is_refused(results):
@@ -56,7 +57,7 @@ def test_latest_points_to_the_newest_and_is_no_run_of_its_own(results):
     point_latest(results / "run20250102000000")
     assert (results / "latest").resolve().name == "run20250102000000"
     assert (results / "latest").readlink().name == "run20250102000000"
-    assert len(finished_runs(results)) == 3
+    assert len(all_runs(results)) == 3
 
 
 def test_a_written_report_is_read_back(results):

@@ -8,7 +8,6 @@ import pytest
 from tools.errors import ConfigError
 from utils.plan import CasePlan, ImagePlan
 from utils.runtime import in_place, labels
-from utils.runtime.engine import lines_of
 from utils.runtime.limits import oom_kills_in
 from utils.runtime.masking import masked
 from utils.runtime.prepare import csrc_folder, requirements_file
@@ -16,18 +15,6 @@ from utils.runtime.prepare import csrc_folder, requirements_file
 
 def case(vendor="cpu"):
     return CasePlan("toy", "pytorch_2.13", vendor, "synthetic", None, ImagePlan(vendor, "pytorch_2.13", Path()))
-
-
-def test_lines_are_cut_wherever_the_chunks_end():
-    assert list(lines_of([b"on", b"e\ntw", b"o\r\n\nthr", b"ee"])) == ["one", "two", "", "three"]
-
-
-def test_of_a_rewritten_line_the_last_state_is_left():
-    assert list(lines_of([b" 1%\r 50%\r100%\n"])) == ["100%"]
-
-
-def test_a_character_split_between_chunks_stays_whole():
-    assert list(lines_of(["ä\n".encode()[:1], "ä\n".encode()[1:]])) == ["ä"]
 
 
 @pytest.mark.parametrize(

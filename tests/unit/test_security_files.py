@@ -13,7 +13,6 @@ from utils.connection.local import LocalConnection
 from utils.guest_files import Refused, hide_secrets, open_plain, read_text
 from utils.monitoring.log import summarise
 from utils.report.charts import latencies
-from utils.runtime.engine import lines_of
 from utils.runtime.masking import Masker
 from utils.text_log import appending
 
@@ -56,12 +55,6 @@ def test_a_result_that_would_overwhelm_its_reader_is_a_value_error(text):
 )
 def test_progress_that_makes_no_sense_is_an_ordinary_line(text):
     assert progress_from_line("::progress " + text) is None
-
-
-def test_a_line_without_an_end_comes_in_parts():
-    lines = list(lines_of([b"x" * 60_000] * 5))
-    assert "".join(lines) == "x" * 300_000
-    assert max(map(len, lines)) <= 130_000
 
 
 @pytest.mark.parametrize("kind", ["link", "FIFO"])
@@ -134,7 +127,7 @@ def test_sweeping_leaves_plain_files_without_privilege_and_what_is_older(host, t
     (tmp_path / "onnxs").mkdir()
     (tmp_path / "onnxs" / "mine").symlink_to("/big/model.onnx")
     time.sleep(0.05)
-    said = " ".join(trees.sweep(host, {str(folder): 0.0, str(tmp_path / "onnxs"): 0.01, str(tmp_path / "none"): 0.0}))
+    said = " ".join(trees.disarm(host, {str(folder): 0.0, str(tmp_path / "onnxs"): 0.01, str(tmp_path / "none"): 0.0}))
     assert sorted(path.name for path in folder.iterdir()) == ["d", "file", "hard", "huge", "setuid"]
     assert (folder / "setuid").stat().st_mode & 0o7777 == 0o755
     assert (tmp_path / "onnxs" / "mine").is_symlink()

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 PASSWORD = "ACCELMARK_SSH_PASSWORD"  # noqa: S105 - the variable's name
 
+QUICK_SECONDS = 60.0
+"""The deadline of a command that takes no time, on a host that is busy."""
+
 Cancelled = Callable[[Callable[[], None]], None]
 """Receives a function that ends what begins now, to be called from another thread."""
 
@@ -74,7 +77,7 @@ class Connection(Protocol):
         called from another thread, ends the command and all its children at once (run then returns a status that is not 0).
         What the command leaves running in its own session is ended with it; a daemon with a session of its own stays.
         `status` is 127 for a command that is not there, 128 + N after signal N; without `on_line` the last 16 MiB of each
-        stream are kept. Raises CaseTimeout after `timeout` (the command and its children are gone), LinkLost when the way to
+        stream are kept. Raises CommandTimeout after `timeout` (the command and its children are gone), LinkLost when the way to
         the host broke off, HostError for all else that keeps it from answering."""
 
     def put_tree(self, root: Path, names: Sequence[str], target: str, cancelled: Cancelled | None = None) -> None:

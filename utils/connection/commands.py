@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from loguru import logger
 
-from tools.errors import CaseTimeout, HostError
+from tools.errors import CommandTimeout, HostError
 from utils.connection import supervisor, trees
 from utils.connection.base import Cancelled, Completed, LinkLost
 from utils.connection.output import AfterMark, Lines, Tail
@@ -215,7 +215,7 @@ class CommandConnection(ABC):
         """Raise what a status says beside the command's own end."""
         command = shlex.join(request.argv[:2])
         if status == supervisor.TIMED_OUT and seconds >= request.timeout:
-            raise CaseTimeout(f"{self.host}: {command} … did not end within {request.timeout:g} s and was ended")
+            raise CommandTimeout(f"{self.host}: {command} … did not end within {request.timeout:g} s and was ended")
         if status < 0:
             raise LinkLost(f"{self.host}: the connection was lost while {command} … ran; is the host up?")
         if not stdout.seen and status != supervisor.HUNG_UP:

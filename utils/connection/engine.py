@@ -9,7 +9,7 @@ import docker
 import requests
 from docker.errors import DockerException
 
-from tools.errors import CaseTimeout, HostError
+from tools.errors import CommandTimeout, HostError
 from utils.connection.base import EngineLost
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _why(connection: Connection, error: Exception) -> str:
     """Ask the host's own docker command, which knows best."""
     try:
         asked = connection.run(("docker", "version"), timeout=DIAGNOSIS_SECONDS)
-    except CaseTimeout:
+    except CommandTimeout:
         return f"it hangs ('docker version' did not end within {DIAGNOSIS_SECONDS:g} s); restart it (systemctl restart docker)"
     said = (asked.stderr.strip().splitlines() or [str(error)])[-1]
     if asked.status == 127:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from loguru import logger
 
-from tools.errors import HostError, Interrupted
+from tools.errors import CommandTimeout, HostError, Interrupted
 from utils.connection.base import Cancelled, Connection, EngineLost, LinkLost
 
 RECONNECT_SECONDS = 120.0
@@ -96,7 +96,7 @@ class Patience:
             register(lambda: None)
             if engine:
                 self._connection.reach_engine()
-        except HostError as error:
+        except (HostError, CommandTimeout) as error:
             logger.info("{}: not yet: {}", self._connection.host, error)
             register(lambda: None)
             return False

@@ -51,11 +51,6 @@ class Login:
     trust_first_use: bool
     proxy: tuple[str, ...] = ()
 
-    @property
-    def address(self) -> str:
-        """`user@host:port` for messages."""
-        return f"{self.user}@{self.host}:{self.port}"
-
 
 def resolve(target: HostTarget) -> Login:
     """Complete a target from ~/.ssh/config. Raises ConfigError when that, or the key that is named, cannot be used."""

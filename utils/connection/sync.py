@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,20 @@ MARKER = "tools/contract.py"
 GENERATED = (".pyc", ".pyo", ".local.yaml", ".onnx")
 SYNC_SECONDS = 300.0
 
-COMPARE = """
-import hashlib, json, os, sys
+FOREIGN = """
+import os
+def foreign(root, marker):
+    others = [name for name in os.listdir(root) if name not in ("onnxs", "result")]
+    return bool(others) and not os.path.exists(os.path.join(root, marker))
+"""
+"""Tells whether a folder holds something else than our code. Python 3.6."""
+
+HOLDS_ELSE = "holds something else; choose another folder, or empty this one"
+
+COMPARE = (
+    FOREIGN
+    + """
+import hashlib, json, sys
 asked = json.load(sys.stdin)
 root = asked["root"]
 def digest(name):
@@ -31,17 +43,16 @@ def digest(name):
 answer = {"foreign": False, "error": "", "differ": []}
 try:
     os.makedirs(root, exist_ok=True)
-    ours = ("onnxs", "result")
-    others = [name for name in os.listdir(root) if name not in ours]
-    answer["foreign"] = bool(others) and not os.path.exists(os.path.join(root, asked["marker"]))
+    answer["foreign"] = foreign(root, asked["marker"])
     if not answer["foreign"]:
-        for folder in ours:
+        for folder in ("onnxs", "result"):
             os.makedirs(os.path.join(root, folder), exist_ok=True)
         answer["differ"] = [name for name, known in asked["files"].items() if digest(name) != known]
 except OSError as error:
     answer["error"] = str(error)
 json.dump(answer, sys.stdout)
 """
+)
 """`python3 -c COMPARE` with `{root, marker, files: {name: sha256}}` on stdin answers `{foreign, error, differ: [name]}`.
 
 It is valid Python 3.6."""
@@ -51,21 +62,25 @@ def sync_code(
     connection: Connection,
     checkout: Path,
     code_path: str,
-    names: Sequence[str] | None = None,
     cancelled: Cancelled | None = None,
 ) -> int:
-    """Copy the code (or only the files `names`) to `code_path` on the host, and return how many files travelled.
+    """Copy the code to `code_path` on the host, and return how many files travelled.
 
     Files that are gone here stay there: nothing imports them. Raises ConfigError when the folder there cannot be made or
     holds something else, CommandError when `cancelled` ended it.
     """
-    if connection.is_local and Path(code_path).resolve() == checkout.resolve():
+    if not copies_code(connection, checkout, code_path):
         return 0
-    files = code_files(checkout) if names is None else list(names)
-    differ = _differing(connection, code_path, {name: _digest(checkout / name) for name in files}, cancelled)
+    digests = {name: _digest(checkout / name) for name in code_files(checkout)}
+    differ = _differing(connection, code_path, digests, cancelled)
     if differ:
         connection.put_tree(checkout, sorted(differ, key=lambda name: name != MARKER), code_path, cancelled)
     return len(differ)
+
+
+def copies_code(connection: Connection, checkout: Path, code_path: str) -> bool:
+    """Whether a host needs a copy of the code: it is not this machine, or FLAGPERF_PATH is another folder here."""
+    return not (connection.is_local and Path(code_path).resolve() == checkout.resolve())
 
 
 def code_files(checkout: Path) -> list[str]:
@@ -102,5 +117,5 @@ def _differing(connection: Connection, code_path: str, digests: dict[str, str], 
     if answer["error"]:
         raise ConfigError(f"{where} cannot be used: {answer['error']}; choose a folder that its user may write to")
     if answer["foreign"]:
-        raise ConfigError(f"{where} holds something else; choose another folder, or empty this one")
+        raise ConfigError(f"{where} {HOLDS_ELSE}")
     return [str(name) for name in answer["differ"]]

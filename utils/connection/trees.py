@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from utils.connection.base import Connection
 
 BATCH_BYTES = 32 * 1024 * 1024
-SWEEP_SECONDS = 300.0
+DISARM_SECONDS = 300.0
 MOST_HEADER_BYTES = 2**20
 
 UNPACK = """
@@ -75,7 +75,7 @@ def say(name, why):
     elif said == 21:
         print("and more", file=sys.stderr)
 """
-"""What PACK and SWEEP begin with: all below a folder that a guest could write, which may be of any kind, name and depth."""
+"""What PACK and DISARM begin with: all below a folder that a guest could write, which may be of any kind, name and depth."""
 
 PACK = (
     WALK
@@ -109,7 +109,7 @@ with tarfile.open(fileobj=sys.stdout.buffer, mode="w|", format=tarfile.PAX_FORMA
 )
 """`python3 -c PACK <source> <limits>`: an archive on stdout; what is left out is named on stderr. Python 3.6."""
 
-SWEEP = (
+DISARM = (
     WALK
     + """
 import time
@@ -131,7 +131,7 @@ for folder, age in zip(sys.argv[2::2], sys.argv[3::2]):
             say(name, "it is suspicious and stays: %s" % error.strerror)
 """
 )
-"""`python3 -c SWEEP <deepest> (<folder> <seconds>)...`: takes away what a guest may have left for others to stumble over.
+"""`python3 -c DISARM <deepest> (<folder> <seconds>)...`: takes away what a guest may have left for others to stumble over.
 
 Links, devices, FIFOs and sockets go (with seconds not 0: those that are younger), so does the set-user-id bit,
 and what is nested too deeply is closed to others. Python 3.6.
@@ -144,13 +144,13 @@ def pack_command(python: str, source: str) -> tuple[str, ...]:
     return (python, "-c", PACK, source, *map(str, limits))
 
 
-def sweep(connection: Connection, folders: Mapping[str, float]) -> list[str]:
-    """Take away what a guest left in folders for others to stumble over, and return it in words: see SWEEP.
+def disarm(connection: Connection, folders: Mapping[str, float]) -> list[str]:
+    """Take away what a guest left in folders for others to stumble over, and return it in words: see DISARM.
 
-    `folders` has for each how many seconds old that may be; 0 means of any age. Raises CommandError, HostError, CaseTimeout.
+    `folders` has for each how many seconds old that may be; 0 means of any age. Raises CommandError, HostError.
     """
     words = [word for folder, seconds in folders.items() for word in (folder, str(seconds))]
-    done = connection.run((connection.python, "-c", SWEEP, str(DEEPEST), *words), timeout=SWEEP_SECONDS)
+    done = connection.run((connection.python, "-c", DISARM, str(DEEPEST), *words), timeout=DISARM_SECONDS)
     if done.status != 0:
         raise CommandError(f"{', '.join(folders)}: not looked through: {done.stderr.strip()[-300:]}")
     return done.stderr.splitlines()

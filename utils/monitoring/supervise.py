@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from tools.errors import CaseTimeout, HostError
+from tools.errors import CommandTimeout, HostError
 from utils.connection.base import Completed, Connection
 from utils.monitoring import daemon
 from utils.monitoring.base import INTERVAL_VARIABLE, STOPPED
@@ -44,8 +44,7 @@ def monitors(connection: Connection, code_path: str, vendor: str, log_dir: str, 
 def stop_all(connection: Connection, results_root: str) -> list[str]:
     """Stop the monitors that runs left behind below `results_root` on a host; return what was stopped, or why not, in words.
 
-    The code that stops them travels with the command, so it works whatever lies on the host. Raises HostError, CaseTimeout,
-    CommandError.
+    The code that stops them travels with the command, so it works whatever lies on the host. Raises HostError, CommandError.
     """
     argv = [connection.python, "-", results_root, "*_monitor.pid", str(STOP_SECONDS)]
     done = connection.run(argv, timeout=STOP_ALL_TIMEOUT, stdin=Path(daemon.__file__).read_bytes()).check()
@@ -107,7 +106,7 @@ class _Monitor:
         """Run a command; None, and a note, when the host gives no answer."""
         try:
             return self.connection.run(argv, timeout=timeout, env=env)
-        except (CaseTimeout, HostError) as error:
+        except (CommandTimeout, HostError) as error:
             self._note(str(error))
             return None
 

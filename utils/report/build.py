@@ -8,15 +8,11 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
-
-from tools.contract import FAILED, OK, TAINTED, Reason, Result, StepResult, write_atomically
-from tools.contract import to_json as to_strict_json
-from tools.errors import CaseCrash, ConfigError, HostError, Interrupted, NoCaseError
+from tools.contract import FAILED, OK, TAINTED, Reason, Result, write_atomically
+from tools.errors import ConfigError, HostError, Interrupted, NoCaseError
 from utils.monitoring.model import MonitorSummary, Series
 from utils.monitoring.series import POINTS, extremes
 from utils.plan import CasePlan, HostTarget, RunPlan
@@ -26,7 +22,7 @@ from utils.report.html import html
 from utils.report.markdown import markdown
 from utils.report.metrics import metrics
 from utils.report.phases import sections
-from utils.report.schema import CaseReport, MonitorReport, ReasonReport, Report, RunReport, Status, StepReport
+from utils.report.schema import CaseReport, MonitorReport, ReasonReport, Report, RunReport, StepReport
 from utils.report.versions import host_versions
 
 REPORT_FILE = "report.json"
@@ -46,15 +42,9 @@ def case_report(
     system_monitor: MonitorSummary | None = None,
     notes: Sequence[str] = (),
 ) -> CaseReport:
-    """Return one case on one host. `notes` are the host's own, beside the guest's and those made here.
-
-    A result whose values have types that the contract does not allow gives a FAILED case: it comes from a guest.
-    """
-    try:
-        measured = checked(result)
-    except CaseCrash as error:
-        return failed_case(plan, case, host, Reason(error.reason, str(error)), vendor_monitor, system_monitor, notes)
-    return _merged(plan, case, host, _as_asked(measured, case.config), vendor_monitor, system_monitor, notes)
+    """Return one case on one host from its result (as read_result gives it: checked). `notes` are the host's own, beside the
+    guest's and those made here."""
+    return _merged(plan, case, host, _as_asked(result, case.config), vendor_monitor, system_monitor, notes)
 
 
 def failed_case(
@@ -65,7 +55,6 @@ def failed_case(
     vendor_monitor: MonitorSummary | None = None,
     system_monitor: MonitorSummary | None = None,
     notes: Sequence[str] = (),
-    steps: Sequence[StepResult] = (),
 ) -> CaseReport:
     """Return the report of a case that left no result.json: FAILED for `reason`, with what was asked for and seen."""
     result = Result(
@@ -74,7 +63,6 @@ def failed_case(
         vendor=case.vendor,
         status=FAILED,
         reasons=[reason],
-        steps=steps,
     )
     return _merged(plan, case, host, _as_asked(result, case.config), vendor_monitor, system_monitor, notes)
 
@@ -127,34 +115,6 @@ def to_json(report: Report) -> str:
     return re.sub(r"\[\n[-+\d.eE,\s]+\]", lambda numbers: re.sub(r"\s+", " ", numbers[0]), text) + "\n"
 
 
-def checked(result: Result) -> Result:
-    """Return a guest's result with every value of the type that the contract gives it, and without NaN or infinities.
-
-    Raises CaseCrash, naming the first value that cannot be.
-    """
-    try:
-        valid = _results().validate_json(to_strict_json(result))
-        TypeAdapter(dict[str, Status]).validate_python(_statuses(valid))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise CaseCrash(f"the guest's result.json is not as the contract says: {where}: {first['msg']}") from error
-    return valid
-
-
-@cache
-def _results() -> TypeAdapter[Result]:
-    """Made once: that takes longer than many results take."""
-    return TypeAdapter(Result)
-
-
-def _statuses(result: Result) -> dict[str, str]:
-    """Every status in a result, by where it stands."""
-    points = {f"sweep.{place}.status": point.status for place, point in enumerate(result.sweep)}
-    driven = {f"scenarios.{place}.status": one.status for place, one in enumerate(result.scenarios)}
-    return {"status": result.status, **points, **driven}
-
-
 def _merged(
     plan: RunPlan,
     case: CasePlan,
@@ -178,7 +138,7 @@ def _merged(
         compiler=measured.compiler,
         precision=measured.precision,
         batch_size=measured.batch_size,
-        status=status,  # type: ignore[arg-type]  # checked() looked
+        status=status,  # type: ignore[arg-type]  # read_result() looked
         reasons=[ReasonReport.model_validate(reason) for reason in reasons],
         notes=[*measured.notes, *notes, *made_here, *(f"{one.monitor}: {error}" for one in monitors for error in one.errors)],
         metrics=numbers,

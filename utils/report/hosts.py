@@ -32,6 +32,11 @@ class Group:
     cases: Sequence[CaseReport]
 
     @property
+    def first(self) -> CaseReport:
+        """The one that names them all: the first that came to know its precision."""
+        return next((case for case in self.cases if case.precision), self.cases[0])
+
+    @property
     def shown(self) -> Sequence[CaseReport]:
         """The hosts to be shown one by one: all, or of many those that a reader looks for."""
         return self.cases if len(self.cases) <= MOST_HOSTS else _telling(self.cases)

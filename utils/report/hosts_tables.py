@@ -74,21 +74,11 @@ def _left_out(group: Group, cases: Sequence[CaseReport]) -> str:
 def _host_row(case: CaseReport, core: HostSpreadReport | None, footnotes: Sequence[str]) -> tuple[str, ...]:
     figures = row(case, footnotes, PERCENTILES)
     quoted = figures.inference if case.compiler else figures.validation
-    error = quoted.error.removeprefix("±").removesuffix("\u00a0%")
     measured = case.status in (OK, TAINTED)
     median = _to_median(core_of(case), core) if measured else NOTHING
     ends = (*quoted.percentiles, figures.mfu, figures.power)
-    return (
-        case.host,
-        status_cell(case.status),
-        quoted.core,
-        error,
-        median,
-        quoted.whole,
-        figures.speedup,
-        quoted.accuracy,
-        *ends,
-    )
+    texts = (case.host, status_cell(case.status))
+    return (*texts, quoted.core, quoted.error, median, quoted.whole, figures.speedup, quoted.accuracy, *ends)
 
 
 def _to_median(value: float | None, core: HostSpreadReport | None) -> str:

@@ -143,7 +143,7 @@ def _tiles(case: CaseReport) -> list[tuple[str, str, str]]:
         quoted = (figures.validation_core, figures.accuracy_validation, figures.latency.validation, row(case).validation)
     core, accuracy, latency, texts = quoted
     measured = ", measured" if is_mfu_measured(figures) else ""
-    error = "" if texts.error == words.NOTHING else f", {texts.error}"
+    error = "" if texts.error == words.NOTHING else f", ±{texts.error}\u00a0%"
     found = [
         ("core", words.number(core), f"items/s{error}"),
         ("speed-up", words.ratio(figures.speedup), "vs. framework"),

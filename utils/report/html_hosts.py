@@ -37,7 +37,7 @@ class HostsCard:
 
 def hosts_card(group: Group, anchors: Mapping[tuple[str, str, str], str], notes: Sequence[str] = ()) -> HostsCard:
     """Return what the page says of a case over its hosts; `anchors` are those of the cards by (case, framework, host)."""
-    first = next((case for case in group.cases if case.precision), group.cases[0])
+    first = group.first
     own = {case.host: anchors[key] for case in group.cases if (key := (case.case, case.framework, case.host)) in anchors}
     return HostsCard(
         case=first.case,

@@ -33,7 +33,7 @@ def load(folder: Path) -> Report:
 
 def find_run(results: Path, name: str | None = None, among: Callable[[Path], list[Path]] | None = None) -> Path:
     """Return the folder of a run: the newest without a name; else the one so called, or whose name begins so (with or without
-    `run`), or the folder itself. `among` is where to look, all_runs unless something is said.
+    `run`). `among` is where to look, all_runs unless something is said.
 
     Raises ConfigError, naming the newest runs, where there is none or more than one.
     """
@@ -42,8 +42,6 @@ def find_run(results: Path, name: str | None = None, among: Callable[[Path], lis
         if not runs:
             raise ConfigError(f"{results}: no run yet; `run.py` makes one")
         return runs[0]
-    if (Path(name) / REPORT_FILE).is_file():
-        return Path(name)
     exact = [run for run in runs if run.name == name]
     matching = exact or [run for run in runs if run.name.startswith((name, f"run{name}"))]
     if len(matching) == 1:
@@ -53,9 +51,10 @@ def find_run(results: Path, name: str | None = None, among: Callable[[Path], lis
     raise ConfigError(f"{results}: no run '{name}'; the newest are: {_names(runs) or 'none'}")
 
 
-def finished_runs(results: Path) -> list[Path]:
-    """Return the folders that have a report.json, the newest (by name, which is their time) first."""
-    return _having(results, REPORT_FILE)
+def run_folder(path: str | None) -> Path | None:
+    """The folder of a run that was called by its path; None for a name, or the path of something else."""
+    folder = Path(path or "")
+    return folder if path and any((folder / name).is_file() for name in (REPORT_FILE, PLAN_FILE)) else None
 
 
 def resumable_runs(results: Path) -> list[Path]:

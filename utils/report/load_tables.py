@@ -46,7 +46,7 @@ def _scenario(one: ScenarioReport) -> tuple[str, ...]:
 
 def _sweep_point(point: SweepPointReport) -> tuple[str, ...]:
     batch = f"{point.batch_size:,}" + (f" {KNEE}" if point.knee else "")
-    bounds = half_width(point.core, point.core_interval).removeprefix("±").removesuffix("\u00a0%")
+    bounds = half_width(point.core, point.core_interval)
     times = (percentile_cell(point.latency, "p50"), percentile_cell(point.latency, "p99"))
     figures = (number(point.core), bounds, *times, accuracy(point.accuracy), duration(point.compile_seconds))
     return (batch, f"{point.clients:,}", status_cell(point.status), *figures)

@@ -14,7 +14,7 @@ from utils.report.tables import tables
 from utils.report.words import MARKS, NOTHING, advice, clean, conditions, duration, engine, moment, verdict
 
 HEADS = (
-    "case", "engine", "precision", "batch", "status", "engine core", "±", "engine whole", "framework core", "framework whole",
+    "case", "engine", "precision", "batch", "status", "engine core", "± %", "engine whole", "framework core", "framework whole",
     "speed-up", "accuracy", "framework accuracy", "p50 ms", "p90 ms", "p99 ms", "MFU", "power",
 )  # fmt: skip
 TEXT_HEADS = 5
@@ -49,7 +49,7 @@ def _table(report: Report, notes: Sequence[str]) -> str:
     texts = TEXT_HEADS + several
     lines = [heads, ["---" if place < texts else "--:" for place in range(len(heads))]]
     lines += [([escape(case.host)] if several else []) + _cells(case, notes) for case in shown(report)]
-    note = "`core` and `whole` in items per second: the calls alone, and with data loading and evaluation. ±: at 99 %."
+    note = "`core` and `whole` in items per second: the calls alone, and with data loading and evaluation. ± %: at 99 %."
     return _grid(lines) + f"\n\n{note}"
 
 

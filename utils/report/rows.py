@@ -15,7 +15,7 @@ _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 @dataclass(frozen=True)
 class PhaseRow:
-    """What the engine or the framework achieved: items per second, the error of core (`±0.9 %`), accuracy, latencies in
+    """What the engine or the framework achieved: items per second, the error of core (± %), accuracy, latencies in
     milliseconds."""
 
     core: str

@@ -57,7 +57,7 @@ class ScenarioReport(Model):
     """One of MLPerf's scenarios as loadgen drove it."""
 
     name: str = Field(description="SingleStream, MultiStream, Server or Offline")
-    mode: str = Field(description="performance, accuracy or FindPeakPerformance")
+    mode: str = Field(description="PerformanceOnly or FindPeakPerformance")
     status: Status
     reasons: list[ReasonReport] = Field(default=[], description="Why it is not plainly OK")
     notes: list[str] = Field(default=[], description="What a reader must know all the same")

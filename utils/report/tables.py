@@ -80,7 +80,7 @@ def _measured(core: float | None, phase: PhaseReport | None) -> dict[str, str]:
     stable = {True: ", stable", False: ", not stable", None: ""}
     bounds = phase.core_interval
     return {
-        "core, items/s, at 99 %": NOTHING if bounds is None else f"{interval(bounds)} ({half_width(core, bounds)})",
+        "core, items/s, at 99 %": NOTHING if bounds is None else f"{interval(bounds)} (±{half_width(core, bounds)}\u00a0%)",
         "measured": ", ".join(found) or NOTHING,
         "warm-up": NOTHING
         if warmup is None

@@ -99,10 +99,7 @@ def _numbers(case: CaseReport, notes: Sequence[str], shown: Sequence[str]) -> li
 def _phase(first: PhaseRow, second: PhaseRow | None, speedup: str) -> list[Text]:
     """One cell for each figure, the engine's above the framework's, but one speed-up for both."""
     shown = [one for one in (first, second) if one is not None]
-    columns = [
-        (one.core, one.error.removeprefix("±").removesuffix("\u00a0%"), one.whole, "", one.accuracy, *one.percentiles)
-        for one in shown
-    ]
+    columns = [(one.core, one.error, one.whole, "", one.accuracy, *one.percentiles) for one in shown]
     cells = ["\n".join(column) for column in zip(*columns, strict=True)]
     cells[3] = speedup
     return [Text(cell, style="bold" if place == 0 else "") for place, cell in enumerate(cells)]

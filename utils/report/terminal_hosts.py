@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich import box
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table as Grid
@@ -14,7 +13,7 @@ from utils.report.hosts import Group, groups
 from utils.report.hosts_tables import hosts_table
 from utils.report.schema import Report
 from utils.report.table import Table
-from utils.report.terminal_tables import TONES
+from utils.report.terminal_tables import grid
 from utils.report.words import clean, conditions, engine
 
 LAYOUTS = (
@@ -24,6 +23,8 @@ LAYOUTS = (
 )
 """The figures of a host, from the fullest table to the one that fits into 80 columns."""
 
+BOLD = ("host", "core items/s")
+
 
 def print_over_hosts(console: Console, report: Report, footnotes: Sequence[str]) -> None:
     """Print each case with a row for each host that is shown."""
@@ -32,7 +33,7 @@ def print_over_hosts(console: Console, report: Report, footnotes: Sequence[str])
 
 
 def _print_group(console: Console, group: Group, footnotes: Sequence[str]) -> None:
-    first = next((case for case in group.cases if case.precision), group.cases[0])
+    first = group.first
     head = Text.assemble("\n ", (clean(first.case), "bold"), f" {clean(engine(first))} ", (clean(conditions(first)), "dim"))
     console.print(head)
     table = hosts_table(group, footnotes)
@@ -44,20 +45,7 @@ def _print_group(console: Console, group: Group, footnotes: Sequence[str]) -> No
 def _fitting(console: Console, table: Table) -> Grid:
     unlimited = console.options.update(max_width=1000)
     for figures in LAYOUTS:
-        grid = _grid(table, ("host", "status", *figures))
-        if console.measure(grid, options=unlimited).maximum + 2 <= console.width:
+        fitting = grid(table, ("host", "status", *figures), lambda name, _: name in BOLD)
+        if console.measure(fitting, options=unlimited).maximum + 2 <= console.width:
             break
-    return grid
-
-
-def _grid(table: Table, shown: tuple[str, ...]) -> Grid:
-    grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
-    for place, name in enumerate(shown):
-        grid.add_column(
-            name.replace(" items/s", "\nitems/s"), justify="left" if place < table.texts else "right", overflow="fold"
-        )
-    for row in table.rows:
-        cells = dict(zip(table.heads, row, strict=True))
-        bold = {"host": "bold", "core items/s": "bold"}
-        grid.add_row(*(Text(clean(cells[name]), style=TONES.get(cells[name], bold.get(name, ""))) for name in shown))
-    return grid
+    return fitting

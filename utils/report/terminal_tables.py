@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+
 from rich import box
 from rich.console import Console, RenderableType
 from rich.padding import Padding
@@ -20,28 +22,31 @@ SHOWN = {
     "scenarios": ("scenario", "mode", "result", "loadgen", "status", "accuracy"),
     "sweep": ("batch", "clients", "core items/s", "p50 ms", "p99 ms", "status"),
 }
-NUMBERS = ("batch", "clients", "result", "accuracy", "core items/s", "p50 ms", "p99 ms")
 
 
 def print_tables(console: Console, case: CaseReport) -> None:
     """Print a case's scenarios and its sweep, those there are."""
     for table in (*scenario_table(case), *sweep_table(case)):
         console.print(_indented(Text(f"\n{table.title}", style="bold")))
-        console.print(_indented(_grid(table)))
+        console.print(_indented(grid(table, SHOWN[table.kind], _is_knee)))
         for note in table.notes:
             console.print(_indented(Text(clean(note), style="dim")))
 
 
-def _grid(table: Table) -> Grid:
-    shown = SHOWN[table.kind]
-    grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
+def grid(table: Table, shown: Sequence[str], bold: Callable[[str, Mapping[str, str]], bool]) -> Grid:
+    """The columns `shown` of a table; `bold` is asked for each of them, and its row by the names of the columns."""
+    made = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
     for name in shown:
-        grid.add_column(name, justify="right" if name in NUMBERS else "left", overflow="fold")
+        is_text = table.heads.index(name) < table.texts
+        made.add_column(name.replace(" items/s", "\nitems/s"), justify="left" if is_text else "right", overflow="fold")
     for row in table.rows:
         cells = dict(zip(table.heads, row, strict=True))
-        bold = "bold" if cells.get("batch", "").endswith(KNEE) else ""
-        grid.add_row(*(Text(clean(cells[name]), style=TONES.get(cells[name], bold)) for name in shown))
-    return grid
+        made.add_row(*(Text(clean(cells[name]), TONES.get(cells[name], "bold" if bold(name, cells) else "")) for name in shown))
+    return made
+
+
+def _is_knee(_: str, cells: Mapping[str, str]) -> bool:
+    return cells.get("batch", "").endswith(KNEE)
 
 
 def _indented(content: RenderableType) -> Padding:

@@ -79,11 +79,11 @@ def interval(bounds: IntervalReport) -> str:
 
 
 def half_width(value: float | None, bounds: IntervalReport | None) -> str:
-    """Return half of an interval's width over the figure it bounds, as `±0.9 %`."""
+    """Return half of an interval's width over the figure it bounds, in percent, as `0.9`."""
     if not value or bounds is None:
         return NOTHING
     share = 50 * (bounds.high - bounds.low) / value
-    return f"±{number(share, 2 if share >= 1 else 1)}\u00a0%"
+    return number(share, 2 if share >= 1 else 1)
 
 
 def verdict_of_loadgen(valid: bool | None) -> str:

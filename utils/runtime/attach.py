@@ -9,16 +9,15 @@ from typing import Any
 
 from docker.errors import APIError
 
-from utils.connection.base import Connection
+from utils.connection.base import QUICK_SECONDS, Cancelled, Connection
 from utils.connection.patience import Patience
-from utils.runtime.base import Cancel, OnLine
+from utils.runtime.base import OnLine
 from utils.runtime.engine import engine_errors
 from utils.runtime.execution import FOLLOWER, Execution
 from utils.runtime.labels import CASE, CONTAINER, FOLDER, KIND, RANK, RUN
 from utils.runtime.leaving import forget_command, give_to_owner, remove_container
 from utils.runtime.watch import EngineWatch
 
-QUICK_SECONDS = 60.0
 YEAR_5000 = 1e11
 ALIVE = ("running", "paused")
 
@@ -38,7 +37,7 @@ class RunningGuest:
     started: float
     patience: Patience = field(compare=False)
 
-    def wait(self, timeout: float, on_line: OnLine, cancelled: Cancel | None = None) -> int:
+    def wait(self, timeout: float, on_line: OnLine, cancelled: Cancelled | None = None) -> int:
         """Return the guest's exit status (137 after a cancel). `on_line` gets *all* of its output, from the first line on.
 
         `timeout` is in seconds from now: CASE_TIMEOUT less what it has run already. A link that is lost meanwhile is waited
@@ -60,9 +59,7 @@ class RunningGuest:
         remove_container(self.connection, self.container, self.patience)
 
 
-def find_running(
-    connection: Connection, run_id: str, case_name: str, rank: int, patience: Patience | None = None
-) -> RunningGuest | None:
+def find_running(connection: Connection, run_id: str, case_name: str, rank: int, patience: Patience) -> RunningGuest | None:
     """The guest of one case (`<case>:<framework>`) of a run: it runs, or how it ended is known. None where its container is gone,
     was still being prepared, or died with its host or its engine (then the case is to be run anew).
 
@@ -83,8 +80,9 @@ def find_running(
         known = _state(connection, folder)
         if known.get("guest") and ("status" in known or container["State"] in ALIVE):
             title = f"{case_name} on {connection.host}"
-            ready = patience or Patience(connection)
-            return RunningGuest(connection, container["Id"], title, folder, str(known["token"]), float(known["started"]), ready)
+            return RunningGuest(
+                connection, container["Id"], title, folder, str(known["token"]), float(known["started"]), patience
+            )
     return None
 
 

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from signal import Signals
 from typing import Protocol
 
-Cancel = Callable[[Callable[[], None]], None]
-"""Called with a function that ends what is going on, to be called from another thread."""
+from utils.connection.base import Cancelled
 
 OnLine = Callable[[str], None]
 """Receives each line of output as it comes."""
@@ -34,7 +33,7 @@ class Place(Protocol):
     def notes(self) -> list[str]:
         """What a reader of the report must know of this place, once it was entered."""
 
-    def run(self, argv: Sequence[str], *, timeout: float, on_line: OnLine, cancelled: Cancel | None = None) -> int:
+    def run(self, argv: Sequence[str], *, timeout: float, on_line: OnLine, cancelled: Cancelled | None = None) -> int:
         """Run a command of the guest's in FLAGPERF_PATH, its output line by line to `on_line`, and return its exit status.
 
         A leading `python3` means the place's own interpreter; a status above 128 is 128 and the signal that ended the command.

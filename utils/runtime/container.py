@@ -12,10 +12,10 @@ from docker import APIClient
 from docker.errors import APIError
 
 from tools.errors import AccelmarkError, CaseCrash, ConfigError
-from utils.connection.base import Connection
+from utils.connection.base import Cancelled, Connection
 from utils.connection.patience import Patience
 from utils.plan import CasePlan, HostTarget, RunPlan
-from utils.runtime.base import Cancel, OnLine
+from utils.runtime.base import OnLine
 from utils.runtime.engine import engine_errors, explanation
 from utils.runtime.execution import KILLED, Execution
 from utils.runtime.hardening import hardened
@@ -67,40 +67,39 @@ class ContainerPlace:
     host: HostTarget
     image_tag: str
     log_dir: str
+    patience: Patience
     environment: Mapping[str, str] = field(default_factory=dict)
     owner: tuple[int, int] = (0, 0)
-    patience: Patience | None = None
 
     def __post_init__(self) -> None:
         self.description = f"container of {self.case.name} on {self.host.host}"
         raw = f"accelmark-{self.plan.run_id}-{self.case.case}-{self.case.framework}-{self.host.rank}-{os.getpid()}"
         self._name = re.sub(r"[^\w.-]", "_", raw)
-        self._patience = self.patience or Patience(self.connection)
         self._execution: Execution | None = None
         self.notes: list[str] = []
         self._disturbed = False
 
     def __enter__(self) -> ContainerPlace:
-        self._patience.again("folders", lambda: self.connection.run(["mkdir", "-p", *self._writable], timeout=60).check())
+        self.patience.again("folders", lambda: self.connection.run(["mkdir", "-p", *self._writable], timeout=60).check())
         self.connection.docker()
         try:
-            self._patience.again("container", self._start)
+            self.patience.again("container", self._start)
             watch = EngineWatch(self._api, self._name)
         except BaseException:
-            remove_container(self.connection, self._name, self._patience)
+            remove_container(self.connection, self._name, self.patience)
             raise
         title = f"{self.case.name} on {self.host.host}"
-        self._execution = Execution(self.connection, self._patience, watch, self._name, self.log_dir, title)
+        self._execution = Execution(self.connection, self.patience, watch, self._name, self.log_dir, title)
         return self
 
     def __exit__(self, *unused: object) -> None:
         try:
-            give_to_owner(self.connection, self._name, self.owner, self._writable, self._patience, restart=self._disturbed)
+            give_to_owner(self.connection, self._name, self.owner, self._writable, self.patience, restart=self._disturbed)
         finally:
-            forget_command(self.connection, self.log_dir, self._patience)
-            self.notes += remove_container(self.connection, self._name, self._patience)
+            forget_command(self.connection, self.log_dir, self.patience)
+            self.notes += remove_container(self.connection, self._name, self.patience)
 
-    def run(self, argv: Sequence[str], *, timeout: float, on_line: OnLine, cancelled: Cancel | None = None) -> int:
+    def run(self, argv: Sequence[str], *, timeout: float, on_line: OnLine, cancelled: Cancelled | None = None) -> int:
         """Run a command in the container; see Place.run. After a timeout or a cancel the container is dead."""
         assert self._execution is not None, "the context was not entered"
         self._disturbed = True
@@ -121,7 +120,7 @@ class ContainerPlace:
         with engine_errors(self.host.host):
             api = self._api
             try:
-                if self._patience.was_lost:  # the attempt before may have got further than its answer
+                if self.patience.was_lost:  # the attempt before may have got further than its answer
                     remove_quietly(api, self._name)
                 host_config = api.create_host_config(**host)
                 made = api.create_container(self.image_tag, ["infinity"], entrypoint=["sleep"], host_config=host_config, **create)

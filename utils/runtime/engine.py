@@ -1,8 +1,8 @@
-"""The Docker engine at the border: its errors in our words, its streams as lines, its long requests made cancellable."""
+"""The Docker engine at the border: its errors in our words, its long requests made cancellable."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,6 @@ from requests.exceptions import RequestException
 
 from tools.errors import HostError
 from utils.connection.base import EngineLost
-from utils.connection.output import LONGEST_LINE
 from utils.runtime.masking import masked
 
 
@@ -39,20 +38,6 @@ def explanation(error: APIError) -> str:
     return masked(" ".join(str(error.explanation or error).split()))
 
 
-def lines_of(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Cut a stream into lines as they are completed; of a line rewritten by carriage returns only the last state counts, and a
-    line that has no end is handed over in parts."""
-    pending = b""
-    for chunk in chunks:
-        *complete, pending = (pending + chunk).split(b"\n")
-        yield from map(_line, complete)
-        if len(pending) > LONGEST_LINE:
-            yield _line(pending)
-            pending = b""
-    if pending:
-        yield _line(pending)
-
-
 def build_headers() -> dict[str, str]:
     """The headers of a build, with the registry credentials that `docker login` left."""
     credentials = load_config().get_all_credentials()  # type: ignore[no-untyped-call]
@@ -63,10 +48,6 @@ def pull_headers(repository: str) -> dict[str, str]:
     """The headers of a pull, with the credentials that `docker login` left for this registry."""
     credentials = load_config().resolve_authconfig(resolve_repository_name(repository)[0])
     return {"X-Registry-Auth": _encoded(credentials)} if credentials else {}
-
-
-def _line(raw: bytes) -> str:
-    return raw.rstrip(b"\r").rpartition(b"\r")[2].decode("utf-8", errors="replace")
 
 
 def _encoded(credentials: Mapping[str, Any]) -> str:

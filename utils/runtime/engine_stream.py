@@ -17,8 +17,7 @@ from docker.types import CancellableStream
 from requests.exceptions import ReadTimeout, RequestException
 
 from tools.errors import HostError, ImageError, Interrupted
-from utils.connection.base import Connection
-from utils.runtime.base import Cancel
+from utils.connection.base import Cancelled, Connection
 
 PULSE_SECONDS, PULSES_MISSED = 20.0, 3
 """How often an engine that is at work is asked whether it lives, and how many answers in a row it may owe."""
@@ -40,7 +39,7 @@ def request(
     headers: Mapping[str, str],
     handle: Callable[[Message], None],
     silence: float,
-    cancelled: Cancel | None,
+    cancelled: Cancelled | None,
     body: bytes | None = None,
 ) -> None:
     """POST to the engine and hand each message of its answer over; the SDK's own build and pull cannot be cancelled.
@@ -79,7 +78,7 @@ def _begun(
     params: Mapping[str, Any],
     headers: Mapping[str, str],
     silence: float,
-    cancelled: Cancel | None,
+    cancelled: Cancelled | None,
     body: bytes | None,
 ) -> CancellableStream[bytes]:
     """The answer's raw lines. Waiting for the first one cannot be ended, so that is left to a thread."""

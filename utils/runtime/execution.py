@@ -17,11 +17,11 @@ from docker import APIClient
 from docker.errors import APIError
 from loguru import logger
 
-from tools.errors import AccelmarkError, CaseCrash, CaseTimeout, HostError, OutOfMemory
-from utils.connection.base import Connection, LinkLost
+from tools.errors import AccelmarkError, CaseCrash, CaseTimeout, CommandTimeout, HostError, OutOfMemory
+from utils.connection.base import Cancelled, Connection, LinkLost
 from utils.connection.patience import Patience
 from utils.runtime import follower, keeper
-from utils.runtime.base import Cancel, OnLine
+from utils.runtime.base import OnLine
 from utils.runtime.engine import engine_errors, explanation
 from utils.runtime.limits import ended_by_memory, memory_limit
 from utils.runtime.watch import EngineWatch
@@ -57,7 +57,7 @@ class Execution:
     title: str
     _ended: list[str] = field(default_factory=list)
 
-    def run(self, argv: Sequence[str], cwd: str, timeout: float, on_line: OnLine, cancelled: Cancel | None) -> int:
+    def run(self, argv: Sequence[str], cwd: str, timeout: float, on_line: OnLine, cancelled: Cancelled | None) -> int:
         """Return the exit status, KILLED after a cancel. Raises CaseTimeout, OutOfMemory, CaseCrash, HostError; see Place.run."""
         token = uuid.uuid4().hex
         asked = {"argv": list(argv), "folder": self.folder, "token": token, "guest": GUEST in argv}
@@ -65,14 +65,14 @@ class Execution:
         self.patience.again(f"start of '{' '.join(argv[:2])[:60]}'", lambda: self._launch(request, cwd))
         return self.wait(token, timeout, on_line, cancelled, " ".join(argv[:2]))
 
-    def wait(self, token: str, timeout: float, on_line: OnLine, cancelled: Cancel | None, what: str = GUEST) -> int:
+    def wait(self, token: str, timeout: float, on_line: OnLine, cancelled: Cancelled | None, what: str = GUEST) -> int:
         """Follow a command that runs, from its first line; see `run`."""
         deadline = monotonic() + timeout
         following = _Following(self.connection, self.folder, token, on_line)
         while following.status is None:
             try:
                 following.follow(max(deadline - monotonic(), 0.001), self._ending(cancelled))
-            except CaseTimeout as error:
+            except CommandTimeout as error:
                 self._kill()
                 raise CaseTimeout(f"{self.title}: '{what}' ran past {timeout:g} s and was ended") from error
             except LinkLost as error:
@@ -89,7 +89,7 @@ class Execution:
             raise CaseCrash(f"{self.title}: the guest wrote over its status ({following.status[:40]!r})")
         return self._judged(int(following.status))
 
-    def _ending(self, cancelled: Cancel | None) -> Cancel:
+    def _ending(self, cancelled: Cancelled | None) -> Cancelled:
         def register(end: Callable[[], None]) -> None:
             def ended() -> None:
                 self._ended.append("cancel")
@@ -197,8 +197,8 @@ class _Following:
         self._offset = self._began_at = self._in_vain = 0
         self.status: str | None = None
 
-    def follow(self, timeout: float, cancelled: Cancel) -> None:
-        """Hand on what comes until the end, or until this is ended. Raises CaseTimeout, LinkLost."""
+    def follow(self, timeout: float, cancelled: Cancelled) -> None:
+        """Hand on what comes until the end, or until this is ended. Raises CommandTimeout, LinkLost."""
         argv = [self._connection.python, "-ISc", FOLLOWER, self._folder, self._token, str(self._offset)]
         done = self._connection.run(argv, timeout=timeout, on_line=self._line, cancelled=cancelled)
         if self.status is None:

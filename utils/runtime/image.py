@@ -13,9 +13,9 @@ from docker import DockerClient
 from docker.errors import APIError, ImageNotFound
 
 from tools.errors import ImageError
-from utils.connection.base import Connection, EngineLost
+from utils.connection.base import Cancelled, Connection, EngineLost
 from utils.plan import ImagePlan
-from utils.runtime.base import Cancel, OnLine
+from utils.runtime.base import OnLine
 from utils.runtime.dockerfile import declared_args, image_of, variable_of
 from utils.runtime.engine import build_headers, engine_errors, explanation, pull_headers
 from utils.runtime.engine_stream import Silence, request
@@ -42,7 +42,7 @@ def ensure_image(
     pip_source: str | None = None,
     network: str | None = None,
     on_line: OnLine = lambda _: None,
-    cancelled: Cancel | None = None,
+    cancelled: Cancelled | None = None,
 ) -> str:
     """Return the tag of the plan's image, which the host has now: it had it, or it was pulled or built.
 
@@ -71,7 +71,7 @@ def has_image(client: DockerClient, tag: str) -> bool:
     return True
 
 
-def _pull(connection: Connection, plan: ImagePlan, tag: str, on_line: OnLine, cancelled: Cancel | None) -> bool:
+def _pull(connection: Connection, plan: ImagePlan, tag: str, on_line: OnLine, cancelled: Cancelled | None) -> bool:
     """Pull the image and give it its local name. False when it cannot be had and may be built instead."""
     remote = remote_tag(plan, tag)
     name, _, version = remote.rpartition(":")
@@ -105,7 +105,7 @@ class _Build:
         self._step = ""
         self._last: deque[str] = deque(maxlen=3)
 
-    def run(self, build_args: Mapping[str, str], network: str | None, cancelled: Cancel | None) -> None:
+    def run(self, build_args: Mapping[str, str], network: str | None, cancelled: Cancelled | None) -> None:
         params = {
             "t": self._tag,
             "dockerfile": BUILD_FILE,

@@ -11,7 +11,7 @@ from loguru import logger
 from requests.exceptions import RequestException
 
 from tools.errors import AccelmarkError
-from utils.connection.base import Connection
+from utils.connection.base import QUICK_SECONDS, Connection
 from utils.connection.patience import Patience
 from utils.runtime.engine import engine_errors
 from utils.runtime.keeper import OUTPUT, STATE
@@ -19,8 +19,6 @@ from utils.runtime.limits import is_rootless
 
 REMOVAL_SECONDS = 30
 """How long somebody else's removal of the container is waited for."""
-
-QUICK_SECONDS = 60.0
 
 
 def give_to_owner(

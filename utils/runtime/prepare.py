@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tools.errors import CaseCrash, CaseTimeout, ConfigError
+from utils.connection.base import Cancelled
 from utils.plan import CasePlan, RunPlan
-from utils.runtime.base import Cancel, OnLine, Place
+from utils.runtime.base import OnLine, Place
 from utils.runtime.in_place import MISSING, UNSATISFIED, requirement_lines
 from utils.runtime.masking import masked
 
@@ -18,7 +19,7 @@ TIMEOUT = 1800.0
 SCRIPT = Path(__file__).with_name("in_place.py")
 
 
-def prepare(place: Place, run: RunPlan, case: CasePlan, on_line: OnLine, cancelled: Cancel | None = None) -> None:
+def prepare(place: Place, run: RunPlan, case: CasePlan, on_line: OnLine, cancelled: Cancelled | None = None) -> None:
     """Install in `place` what is missing there; where nothing is, pip is not called.
 
     Raises CaseCrash when something cannot be installed, CaseTimeout when that takes more than half an hour, and what Place.run
@@ -67,7 +68,7 @@ def pip_environment(pip_source: str | None) -> dict[str, str]:
 class _Installer:
     """Runs Python and pip in one place, keeping the last lines for the error."""
 
-    def __init__(self, place: Place, case: str, on_line: OnLine, cancelled: Cancel | None):
+    def __init__(self, place: Place, case: str, on_line: OnLine, cancelled: Cancelled | None):
         self._place, self._case, self._on_line, self._cancelled = place, case, on_line, cancelled
 
     def missing(self, requirements: str | None) -> tuple[list[str], list[str]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from utils.connection.base import Connection
+from tools.errors import CaseTimeout, CommandTimeout
+from utils.connection.base import Cancelled, Connection
 from utils.plan import RunPlan
-from utils.runtime.base import Cancel, OnLine
+from utils.runtime.base import OnLine
 from utils.runtime.prepare import pip_environment
 
 
@@ -29,17 +30,17 @@ class ProcessPlace:
         """How messages name this place."""
         return f"process on {self.connection.host}"
 
-    def run(self, argv: Sequence[str], *, timeout: float, on_line: OnLine, cancelled: Cancel | None = None) -> int:
+    def run(self, argv: Sequence[str], *, timeout: float, on_line: OnLine, cancelled: Cancelled | None = None) -> int:
         """Run a command as a child process; see Place.run. Memory has no limit here, so none is ever reported as reached."""
         command = [self.connection.python, *argv[1:]] if argv[0] == "python3" else list(argv)
-        completed = self.connection.run(
-            command,
-            timeout=timeout,
-            cwd=self.plan.code_path,
-            env={"PYTHONUNBUFFERED": "1", **pip_environment(self.plan.pip_source), **self.plan.environment, **self.environment},
-            on_line=on_line,
-            cancelled=cancelled,
-        )
+        pip = pip_environment(self.plan.pip_source)
+        env = {"PYTHONUNBUFFERED": "1", **pip, **self.plan.environment, **self.environment}
+        try:
+            completed = self.connection.run(
+                command, timeout=timeout, cwd=self.plan.code_path, env=env, on_line=on_line, cancelled=cancelled
+            )
+        except CommandTimeout as error:
+            raise CaseTimeout(str(error)) from error
         return completed.status if completed.status >= 0 else 128 - completed.status
 
     def __enter__(self) -> ProcessPlace:

@@ -1,0 +1,93 @@
+"""What `run.py check` says of a host, before anything is started there."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from report_example import make_plan
+from requests.exceptions import ConnectionError as NoAnswer
+
+from utils import check
+from utils.connection.base import Completed
+from utils.connection.local import LocalConnection
+from utils.planning import Planned
+
+
+class FakeEngine:
+    """An engine that was just connected to; `info` None where it answers nothing more."""
+
+    def __init__(self, info):
+        self._info = info
+
+    def version(self):
+        return {"Version": "27.0"}
+
+    def info(self):
+        if self._info is None:
+            raise NoAnswer("the socket was closed")
+        return self._info
+
+
+class FakeHost(LocalConnection):
+    """This machine, with another version of Python or an engine of our own."""
+
+    def __init__(self, python=None, info=None):
+        super().__init__("node1")
+        self._python, self._info = python, info
+
+    def run(self, argv, **more):
+        done = super().run(argv, **more)
+        answer = json.loads(done.stdout)
+        return Completed(done.argv, 0, json.dumps({**answer, "python": self._python or answer["python"]}), "")
+
+    def docker(self):
+        return FakeEngine(self._info)
+
+
+@pytest.fixture
+def problems(monkeypatch, tmp_path):
+    """A function that checks a plan without a case on a host; it returns problems and notes as text, and the exit code."""
+
+    def found(host, **changes):
+        monkeypatch.setattr(check, "connect", lambda target: host)
+        plan = replace(make_plan(tmp_path), cases=(), code_path=str(tmp_path), **changes)
+        findings = check.check(Planned(plan, ()))
+        return [one.message for one in findings if one.level != check.OK], check.exit_code(findings)
+
+    return found
+
+
+def test_a_python_that_is_too_old_is_a_problem(problems):
+    assert problems(FakeHost(python=[3, 7, 3])) == (["Python 3.7.3 is too old; install Python 3.8 or newer"], 1)
+    assert problems(FakeHost(python=[3, 8, 0])) == ([], 0)
+
+
+def test_an_engine_that_answers_once_and_no_more_is_a_problem_of_its_host(problems):
+    said, code = problems(FakeHost(info=None), runtime="docker")
+    assert said[0].startswith("node1: the Docker engine does not answer: the socket was closed")
+    assert code == 3
+
+
+def test_what_the_container_options_name_is_looked_for_on_the_host(problems, tmp_path):
+    options = f"--device /dev/null --device {tmp_path}/gpu --mount type=bind,source={tmp_path}/sdk,target=/sdk -v name:/v"
+    said, code = problems(FakeHost(info={"Runtimes": {"runc": {}}}), runtime="docker", container_options=options)
+    assert [text.split(" does not exist there")[0] for text in said] == [
+        f"ACCE_CONTAINER_OPT: --device {tmp_path}/gpu",
+        f"ACCE_CONTAINER_OPT: --mount {tmp_path}/sdk",
+    ]
+    assert code == 2
+
+
+def test_a_volume_s_folder_that_is_not_there_is_only_noted_as_docker_makes_it(problems, tmp_path):
+    options = f"-v {tmp_path}:/here:ro -v {tmp_path}/none:/none"
+    said, code = problems(FakeHost(info={"Runtimes": {}}), runtime="docker", container_options=options)
+    assert said == [f"ACCE_CONTAINER_OPT: -v {tmp_path}/none does not exist there; Docker makes an empty folder of it"]
+    assert code == 0
+
+
+@pytest.mark.parametrize(("runtime", "code"), [("nvidia", 2), ("runc", 0), ("io.containerd.kata.v2", 0)])
+def test_a_runtime_that_the_engine_has_not_is_a_problem(problems, runtime, code):
+    host = FakeHost(info={"Runtimes": {"runc": {}, "crun": {}}})
+    said, status = problems(host, runtime="docker", container_options=f"--runtime {runtime}")
+    assert status == code
+    assert not said or "which has: crun, runc" in said[0]
