@@ -17,7 +17,7 @@ from tools.overhead import overhead_doubts, overhead_ns
 from tools.progress import Throttle
 from tools.statistics import latency
 from tools.steadiness import doubts
-from tools.sut import Clock, TimedSUT
+from tools.sut import Clock, TimedSUT, foo_doubts
 from tools.warmup import warm_up
 from tools.workload import Evaluator, Forward, Workload
 
@@ -169,7 +169,7 @@ def _phase(sut: TimedSUT, tally: _Tally, wall_ns: int, warmed: WarmUp, unstable:
     core_seconds = sut.core_ns / 1e9
     queries = len(sut.latencies_ns)
     overhead = overhead_ns(sut.outputs, clock)
-    found = [*unstable, *doubts(sut.latencies_ns), *_foo_doubts(sut.foo_seconds), *_later_doubts(tally)]
+    found = [*unstable, *doubts(sut.latencies_ns), *foo_doubts(sut.foo_seconds), *_later_doubts(tally)]
     if queries:
         found += overhead_doubts(overhead, median(sut.latencies_ns))
     return Phase(
@@ -188,13 +188,6 @@ def _phase(sut: TimedSUT, tally: _Tally, wall_ns: int, warmed: WarmUp, unstable:
         latency=latency(sut.latencies_ns),
         doubts=tuple(found),
     )
-
-
-def _foo_doubts(foo_seconds: float) -> Sequence[Reason]:
-    if not foo_seconds:
-        return ()
-    text = "the engine declared {:.6f} s of foo_time, which are subtracted; review what it does in them"
-    return (Reason("foo_time", text.format(foo_seconds)),)
 
 
 def _later_doubts(tally: _Tally) -> Sequence[Reason]:

@@ -33,38 +33,39 @@ class Subject:
     wrong: Callable[[Measurement], Sequence[Reason]]
 
 
-def sweep(subject: Subject, engine: Any, measured: Measurement) -> Tuple[SweepPoint, ...]:
+def sweep(
+    subject: Subject, engine: Any, measured: Measurement, keep: Callable[[Sequence[SweepPoint]], None] = lambda _: None
+) -> Tuple[SweepPoint, ...]:
     """Measure every batch size of `config.batch_sizes` with every number of `config.clients`, and mark the knee.
 
     `measured` is the case's own batch size on `engine`, which is not measured again. Where shapes are static, each other size is
-    compiled anew. A batch that runs out of memory ends the sweep upward.
+    compiled anew. A batch that runs out of memory ends the sweep upward. After each point `keep` gets all that there are.
     """
     config = subject.config
     points: List[SweepPoint] = []
     for batch_size in config.batch_sizes or (config.batch_size,):
-        points += _of_one_size(subject, batch_size, engine, measured)
+        for point in _of_one_size(subject, batch_size, engine, measured):
+            points.append(point)
+            keep(with_knee(points))
         if points[-1].detail.startswith(NO_MEMORY):
             break
     return with_knee(points)
 
 
-def _of_one_size(subject: Subject, batch_size: int, engine: Any, measured: Measurement) -> List[SweepPoint]:
-    config = subject.config._replace(batch_size=batch_size)
-    points: List[SweepPoint] = []
-    clients = 1
+def _of_one_size(subject: Subject, batch_size: int, engine: Any, measured: Measurement) -> Iterator[SweepPoint]:
+    config, clients = subject.config._replace(batch_size=batch_size), 1
     try:
         with _engine_for(subject, config, engine) as (running, seconds):
             one = measured if batch_size == subject.config.batch_size else _one_client(subject, config, running)
             for clients in config.clients or (1,):
                 logger.info("sweep: batch size {}, {} client(s)", batch_size, clients)
                 phase, wrong = _measured(subject, one, running, clients)
-                points.append(_point(config, clients, phase, wrong, seconds, running))
+                yield _point(config, clients, phase, wrong, seconds, running)
     except Exception as error:  # what one size does to a plug-in costs no other size its figures
         logger.opt(exception=error).warning("sweep: batch size {} failed", batch_size)
         message = reason_for("sweep", error).message.partition(": ")[2]
         detail = "{}: {}".format(NO_MEMORY, message) if is_out_of_memory(error) else message
-        points.append(SweepPoint(batch_size, clients, FAILED, detail=detail))
-    return points
+        yield SweepPoint(batch_size, clients, FAILED, detail=detail)
 
 
 @contextmanager

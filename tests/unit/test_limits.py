@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tools.limits import limited, unlimited
+from tools.limits import limit_notes, limited, unlimited
 
 DATA = list(range(1000))
 
@@ -44,6 +44,14 @@ def test_items_are_spread_evenly_and_come_once_in_their_order(count):
     assert len(found) == count
     assert max(steps, default=0) - min(steps, default=0) <= 1
     assert found == sorted(set(found))
+
+
+@pytest.mark.parametrize(("batches", "most", "said"), [(4, 12, True), (3, 12, False), (4, None, False), (iter(()), 1, False)])
+def test_a_case_that_does_not_limit_its_data_is_noted(batches, most, said):
+    loader = [None] * batches if isinstance(batches, int) else batches
+    notes = limit_notes(loader, SimpleNamespace(max_samples=most, batch_size=4))
+    expected = ("max_samples is 12, but a pass has 13 items or more: the case does not limit its data",)
+    assert notes == (expected if said else ())
 
 
 def test_an_empty_data_set_stays_empty():
