@@ -29,7 +29,6 @@ class InferModel:
     def __init__(self, config: Any, onnx_path: str, model: Any) -> None:
         del model
         setting_for(config, {"fp32": None, "int8": None}, "openvino and inductor compute in bf16 on a CPU")
-        self._threads = config.threads
         self._path, self._cached = config.exist_compiler_path, True
         if self._path is None:
             self._path, self._cached = compiled_file(
@@ -53,7 +52,7 @@ class InferModel:
             "device": ", ".join(self._session.get_providers()),
             **self._ran,
             "concurrent": True,
-            "threads": self._threads,
+            "threads": self._session.get_session_options().intra_op_num_threads or None,
             "compiled_file": self._path,
             "compiled_file_cached": self._cached,
         }

@@ -45,6 +45,11 @@ def test_a_clock_that_falls_by_more_than_a_tenth_is_a_doubt_with_its_figures():
     assert "fix its clock" in doubt.message
 
 
+def test_a_clock_that_falls_early_and_stays_low_is_one_too():
+    [doubt] = doubts(make_result(), device(series("frequency_mhz", lambda place: 1980.0 if place < 6 else 1410.0)), None)
+    assert "fell to 1,410 MHz from 1,980 (in 70 % of the readings)" in doubt.message
+
+
 def test_a_single_low_reading_is_no_doubt():
     assert kinds(device(series("frequency_mhz", lambda place: 600.0 if place == 3 else 1980.0))) == []
 
