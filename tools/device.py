@@ -8,7 +8,7 @@ from typing import Any, List, Optional
 DEVICE_MODULES = ("cuda", "xpu", "npu", "musa", "mlu", "gcu", "sdaa", "supa", "hpu")
 """The names under which torch's own and the vendors' plug-ins put themselves into torch."""
 
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "failed to allocate memory", "alloc_failed", "bad_alloc")
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "failed to allocate", "alloc_failed", "bad_alloc")
 
 
 def accelerator() -> Optional[str]:

@@ -24,7 +24,8 @@ class ProfiledRequest:
         """Run one query, as the request itself does."""
         results = self._request.infer(*arguments, **options)
         nodes = [node for node in self._request.get_profiling_info() if node.status == type(node.status).EXECUTED]
-        self._queries.append([("{} ({})".format(node.node_type, node.exec_type), node.real_time.total_seconds()) for node in nodes])
+        names = ("{} ({})".format(node.node_type, node.exec_type) for node in nodes)
+        self._queries.append([(name, node.real_time.total_seconds()) for name, node in zip(names, nodes)])
         return results
 
     def second_pass(self, run_once: Callable[[], None], folder: Path) -> Tuple[List[Spent], Path]:
