@@ -9,11 +9,11 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import yaml
 
-from tools.config_file import ConfigFile, load_yaml, nearest
-from tools.config_keys import KEYS, PRECISIONS
+from tools.config_file import ConfigFile
+from tools.config_file import load_yaml as load_yaml
+from tools.config_file import nearest as nearest
+from tools.config_keys import KEYS
 from tools.errors import ConfigError
-
-__all__ = ["CONTEXT_KEYS", "HOST_KEYS", "PRECISIONS", "Resolved", "load_yaml", "nearest", "resolve"]
 
 HOST_KEYS = (
     "FLAGPERF_PATH", "FLAGPERF_LOG_PATH", "VENDOR", "FLAGPERF_LOG_LEVEL", "LOG_CALL_INFORMATION", "HOSTS", "SSH_PORT",
