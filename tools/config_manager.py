@@ -12,7 +12,7 @@ import yaml
 from tools.config_file import ConfigFile
 from tools.config_file import load_yaml as load_yaml
 from tools.config_file import nearest as nearest
-from tools.config_keys import KEYS
+from tools.config_keys import KEYS, by_loadgen
 from tools.errors import ConfigError
 
 HOST_KEYS = (
@@ -201,7 +201,7 @@ def _complete(merged: _Merged, folder: Path, perf_dir: Path) -> None:
 def _check_studies(values: Mapping[str, Any], origins: Mapping[str, str]) -> None:
     """What is asked of an engine needs one that runs."""
     asked = [key for key in ("audit", "batch_sizes", "clients") if values[key]]
-    asked += ["scenarios"] if set(values["scenarios"]) - {"dataset"} else []
+    asked += ["scenarios"] if by_loadgen(values["scenarios"]) else []
     for key in asked:
         if values["compiler"] is None or values["compile_only"]:
             why = "compiler is null" if values["compiler"] is None else "compile_only is true"

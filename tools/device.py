@@ -25,6 +25,11 @@ def accelerator() -> Optional[str]:
     return next((name for name in DEVICE_MODULES if _is_available(vars(torch).get(name))), None)
 
 
+def torch_device(vendor: str) -> str:
+    """What torch calls the place where a vendor's case computes: the accelerator; the CPU for vendor cpu, or without one."""
+    return (None if vendor == "cpu" else accelerator()) or "cpu"
+
+
 def device_name() -> Optional[str]:
     """The name of torch's current accelerator (`NVIDIA H200`), its kind where the plug-in tells no name; None without one."""
     kind = accelerator()

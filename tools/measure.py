@@ -42,6 +42,11 @@ class Measurement:
     reference: Optional[Sequence[Sequence[Any]]] = None
     workload: Optional[Workload] = None
 
+    @property
+    def fp32_outputs(self) -> Sequence[Sequence[Any]]:
+        """The reference's outputs; its own where it is that itself."""
+        return self.outputs if self.reference is None else self.reference
+
     def __iter__(self) -> Iterator[Optional[float]]:
         return iter((self.phase.whole, self.phase.core, self.phase.accuracy))
 

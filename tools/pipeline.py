@@ -18,7 +18,7 @@ from tools.findings import Findings, as_measurement, describe_case, file_facts
 from tools.insight import compare, count_cost, find_peak, profile_validation, watched, wrong_outputs
 from tools.limits import limit_notes
 from tools.loadgen_settings import check_settings
-from tools.measure import describe
+from tools.measure import Measurement, describe
 from tools.plugins import closed, engine_file, load_case, load_engine, module_name, put_on_path
 from tools.steps import StepFailed, Steps
 from tools.studies import asked, run_studies
@@ -107,9 +107,7 @@ def _measure_case(request: Request, steps: Steps, findings: Findings) -> None:
             steps.skip("f", "compile_only is true")
             return
         with steps.step("f"):
-            with watched("inference", findings):
-                forward = case.engine_forward(engine, dataloader, case.evaluator, config)
-            findings.inference = as_measurement(forward, "engine_forward")
+            findings.inference = _forward("inference", "engine_forward", engine, dataloader, case, config, findings)
             findings.engine = findings.inference.engine or findings.engine
             compare(findings)
             if asked(config):
@@ -155,15 +153,20 @@ def _validate(case: Any, model: Any, dataloader: Any, config: Any, steps: Steps,
         steps.skip("c", "no_validation is true")
         return
     with steps.step("c"):
-        with watched("validation", findings):
-            forward = case.model_forward(model, dataloader, case.evaluator, config)
-        findings.validation = as_measurement(forward, "model_forward")
+        findings.validation = _forward("validation", "model_forward", model, dataloader, case, config, findings)
         compare(findings)
         if config.profile:
             profile_validation(model, config, findings)
     findings.environment["validation_engine"] = findings.validation.engine
     if config.compiler is None:
         findings.engine = findings.validation.engine
+
+
+def _forward(phase: str, name: str, subject: Any, dataloader: Any, case: Any, config: Any, findings: Findings) -> Measurement:
+    """What the case's function `name` measured on `subject`, its model or its engine."""
+    with watched(phase, findings):
+        returned = getattr(case, name)(subject, dataloader, case.evaluator, config)
+    return as_measurement(returned, name)
 
 
 def _export(case: Any, model: Any, config: Any, steps: Steps, findings: Findings) -> Any:
@@ -182,10 +185,8 @@ def _export(case: Any, model: Any, config: Any, steps: Steps, findings: Findings
 
 
 def _compile(request: Request, config: Any, onnx_path: Any, model: Any, findings: Findings) -> Any:
-    """The engine, and how long it took to compile, or to load where a compiled file was there."""
-    began = time.perf_counter()
-    engine = load_engine(request.vendor, config.compiler)(config, onnx_path, model)
-    seconds = time.perf_counter() - began
+    """The engine; the findings get how long it took to compile, or to load where a compiled file was there."""
+    engine, seconds = _made(request, config, onnx_path, model)
     said = describe(engine)
     findings.engine = said
     if config.exist_compiler_path is not None or said.get("compiled_file_cached"):
@@ -197,14 +198,17 @@ def _compile(request: Request, config: Any, onnx_path: Any, model: Any, findings
     return engine
 
 
+def _made(request: Request, config: Any, onnx_path: Any, model: Any) -> Tuple[Any, float]:
+    """The engine and the seconds that it took, its import among them."""
+    began = time.perf_counter()
+    return load_engine(request.vendor, config.compiler)(config, onnx_path, model), time.perf_counter() - began
+
+
 def _subject(request: Request, case: Any, model: Any, config: Any, findings: Findings) -> Subject:
     def compile_for(other: Any) -> Tuple[Any, float]:
-        onnx_path = case.export_model(model, other)
-        began = time.perf_counter()
-        engine = load_engine(request.vendor, other.compiler)(other, onnx_path, model)
-        return engine, time.perf_counter() - began
+        return _made(request, other, case.export_model(model, other), model)
 
-    return Subject(case, model, config, compile_for, partial(wrong_outputs, findings))
+    return Subject(case, config, compile_for, partial(wrong_outputs, findings))
 
 
 def _instead_of_compiling(config: Any) -> str:

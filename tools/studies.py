@@ -8,6 +8,7 @@ from typing import Any, Callable, Optional, Sequence
 from loguru import logger
 
 from tools.audit import audit
+from tools.config_keys import by_loadgen
 from tools.contract import Check, Reason, Scenario, SweepPoint
 from tools.findings import Findings
 from tools.judge import judged
@@ -23,8 +24,7 @@ LIMITS_OF_OTHERS = "scenarios, audit and profile need a case that measures with 
 
 def asked(config: Any) -> bool:
     """Whether anything but the case's own pass is asked for."""
-    beside = set(config.scenarios) - {"dataset"}
-    return bool(beside or config.audit or config.profile or config.batch_sizes or config.clients)
+    return bool(by_loadgen(config.scenarios) or config.audit or config.profile or config.batch_sizes or config.clients)
 
 
 def run_studies(
@@ -34,7 +34,7 @@ def run_studies(
     config = subject.config
     if measured.workload is not None:
         _on_workload(engine, measured.workload, findings, folder, keep)
-    elif set(config.scenarios) - {"dataset"} or config.audit or config.profile:
+    elif by_loadgen(config.scenarios) or config.audit or config.profile:
         findings.doubts += (Reason("not measured", LIMITS_OF_OTHERS),)
     if config.batch_sizes or config.clients:
 
@@ -54,8 +54,8 @@ def _on_workload(engine: Any, workload: Workload, findings: Findings, folder: Pa
         findings.audit += (check,) if check else ()
         keep()
 
-    if set(config.scenarios) - {"dataset"}:
-        logger.info("scenarios: {}", ", ".join(name for name in config.scenarios if name != "dataset"))
+    if by_loadgen(config.scenarios):
+        logger.info("scenarios: {}", ", ".join(by_loadgen(config.scenarios)))
         run_scenarios(workload, engine, folder, add, config.audit)
     if config.audit:
         logger.info("audit")

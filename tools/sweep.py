@@ -28,11 +28,10 @@ MOST_OF_MEMORY = 0.95
 
 @dataclass(frozen=True)
 class Subject:
-    """The case, its model, its config, `compile(config) -> (engine, seconds)` for other batch sizes, and `wrong(measured)`: why
+    """The case, its config, `compile(config) -> (engine, seconds)` for other batch sizes, and `wrong(measured)`: why
     what was measured there must not be quoted."""
 
     case: Any
-    model: Any
     config: Any
     compile: Callable[[Any], Tuple[Any, float]]
     wrong: Callable[[Measurement], Sequence[Reason]]

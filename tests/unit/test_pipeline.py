@@ -17,8 +17,7 @@ PLUGINS = ("benchmarks", "inference_engine", "benchmarks_note")
 
 
 def forget_plugins():
-    for name in [name for name in sys.modules if name.split(".")[0] in PLUGINS]:
-        del sys.modules[name]
+    return {name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] in PLUGINS}
 
 
 @pytest.fixture
@@ -26,9 +25,10 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr("tools.insight.usage", lambda: None)  # who else is busy on this machine is no matter of these tests
     monkeypatch.setattr("tools.insight.measured_peak", lambda config, device: None)
-    forget_plugins()
+    own = forget_plugins()
     yield Project(tmp_path)
     forget_plugins()
+    sys.modules.update(own)
 
 
 def measure_toy(project, *settings, data_dir=None, case="toy"):
