@@ -26,8 +26,8 @@ def limited(dataset: Any, config: Any) -> Any:
     Both hold: the smaller number of items counts, and at least one. They are spread evenly over the data set, as the first ones
     may all be of one class.
     """
-    count = max(1, round(len(dataset) * getattr(config, "data_percent", 100.0) / 100))
-    count = min(count, getattr(config, "max_samples", None) or count)
+    count = max(1, round(len(dataset) * config.data_percent / 100))
+    count = min(count, config.max_samples or count)
     if count >= len(dataset):
         return dataset
     return Limited(dataset, spread(len(dataset), count))

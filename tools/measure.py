@@ -103,7 +103,7 @@ def measure(
     workload = Workload(dataloader, forward, evaluator, config)
     warmed, unstable = warm_up(engine, _first_batch(dataloader), workload, clock)
     sut, tally = TimedSUT(engine, clock), _Tally()
-    report = Throttle(_STEPS[phase], None, "batches", getattr(config, "log_freq", 0))
+    report = Throttle(_STEPS[phase], None, "batches", config.log_freq)
     first = iter(dataloader)  # starts a loader's workers, or has them drop what the warm-up left
     began = clock()
     _passes(sut, first, workload, tally, report)

@@ -158,7 +158,7 @@ class _Tests:
         workload, sut, size = self._workload, TimedSUT(self._engine), self._workload.config.batch_size
         seconds: List[float] = []
         least, most = PROBE_CALLS
-        warmup = getattr(workload.config, "warmup", 0)
+        warmup = workload.config.warmup
         while len(seconds) < warmup + least or (sum(seconds) < PROBE_SECONDS and len(seconds) < warmup + most):
             began = time.perf_counter()
             for begin in range(0, len(indices), size):

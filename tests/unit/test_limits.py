@@ -10,15 +10,18 @@ from tools.limits import limit_notes, limited, unlimited
 DATA = list(range(1000))
 
 
+def config(data_percent=100.0, max_samples=None):
+    return SimpleNamespace(data_percent=data_percent, max_samples=max_samples)
+
+
 def taken(data=DATA, **limits):
-    found = limited(data, SimpleNamespace(**limits))
+    found = limited(data, config(**limits))
     return [found[index] for index in range(len(found))]
 
 
 def test_without_limits_it_is_the_data_set_itself():
-    assert limited(DATA, SimpleNamespace()) is DATA
-    assert limited(DATA, SimpleNamespace(data_percent=100.0, max_samples=None)) is DATA
-    assert limited(DATA, SimpleNamespace(max_samples=1000)) is DATA
+    assert limited(DATA, config()) is DATA
+    assert limited(DATA, config(max_samples=1000)) is DATA
 
 
 @pytest.mark.parametrize(
@@ -59,5 +62,5 @@ def test_an_empty_data_set_stays_empty():
 
 
 def test_the_whole_data_set_is_found_again():
-    assert unlimited(limited(DATA, SimpleNamespace(max_samples=3))) is DATA
+    assert unlimited(limited(DATA, config(max_samples=3))) is DATA
     assert unlimited(DATA) is DATA

@@ -13,7 +13,7 @@ from tools.sweep import Subject, sweep, with_knee
 KEYS = {
     "repeat": 3, "warmup": 0, "min_seconds": 0.0, "percentiles": (), "batch_size": 4, "batch_sizes": (), "clients": (),
     "dynamic_batch": False, "precision": "fp32", "exist_onnx_path": None, "exist_compiler_path": None,
-    "vendor": "fake",
+    "vendor": "fake", "log_freq": 30,
 }  # fmt: skip
 MS = 1e-3
 
