@@ -43,13 +43,17 @@ def cached_folder(folder: Path, make: Callable[[Path], None]) -> bool:
 
 
 def compiled_file(config: Any, engine: str, onnx_path: str, name: str, make: Callable[[Path], None]) -> Tuple[str, bool]:
-    """The path of an engine's compiled file `name`, and whether it was there already; `make(path)` writes it.
+    """The path of an engine's compiled file, and whether it was there already: `config.exist_compiler_path` where that is set,
+    else a file `name` below onnxs/, which `make(path)` writes.
 
-    `engine` is its name and version. The file belongs to the ONNX file's content, precision, threads, and the hardware: this
-    processor with what it can do, and torch's accelerator unless the vendor is cpu.
+    `engine` is its name and version, with what else of its own shapes the file (`tools.calibration.recipe`). The file belongs to
+    that, the ONNX file's content, precision, threads, and the hardware: this processor with what it can do, and torch's
+    accelerator unless the vendor is cpu.
     """
+    if config.exist_compiler_path is not None:
+        return str(config.exist_compiler_path), True
     hardware = (cpu_model(), cpu_flags(), None if config.vendor == "cpu" else device_name())
-    shape = key_of(engine, [_digest(path) for path in onnx_files(onnx_path)], hardware, config.precision, config.threads)
+    shape = key_of(engine, [sha256_of(path) for path in onnx_files(onnx_path)], hardware, config.precision, config.threads)
     folder = Path(config.perf_dir) / "onnxs" / "{}_{}_{}_{}".format(config.case, config.vendor, config.compiler, shape)
     hit = cached_folder(folder, lambda temporary: make(temporary / name))
     return str(folder / name), hit
@@ -98,7 +102,8 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _digest(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal digits. Raises OSError."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         for block in iter(lambda: stream.read(1 << 22), b""):

@@ -40,6 +40,10 @@ def is_quantised(onnx_path: str) -> bool:
     return any(node.op_type == "DequantizeLinear" for node in onnx.load(onnx_path, load_external_data=False).graph.node)
 
 
-def calibration_key(config: Any) -> str:
-    """What the calibration adds to the key of a compiled file: how many samples of which data."""
-    return "calibrated with {} samples of {}".format(config.calibration_samples, config.data_dir)
+def recipe(engine: str, config: Any, quantiser: str = "") -> str:
+    """What makes an engine's compiled file beside the model: `engine`, its name and version, and for int8 the quantiser's, unless
+    they are the same, and how many samples of which data it was calibrated with."""
+    if config.precision != "int8":
+        return engine
+    calibrated = "calibrated with {} samples of {}".format(config.calibration_samples, config.data_dir)
+    return ", ".join(part for part in (engine, quantiser, calibrated) if part)

@@ -16,7 +16,7 @@ from tools.intervals import throughput_interval
 from tools.outputs import check_outputs
 from tools.statistics import latency
 from tools.steadiness import doubts
-from tools.sut import Clock, TimedSUT
+from tools.sut import Clock, TimedSUT, foo_doubts
 from tools.workload import Workload
 
 LEAST_SECONDS = 2.0
@@ -31,6 +31,7 @@ SERIALISED = "the engine does not say that it can be called concurrently, so its
 class _Answer:
     ended_ns: int
     items: int
+    latencies_ns: Sequence[int]
 
 
 def is_concurrent(engine: Any) -> bool:
@@ -41,7 +42,7 @@ def is_concurrent(engine: Any) -> bool:
 def measure_clients(
     engine: Any, workload: Workload, clients: int, clock: Clock = time.perf_counter_ns
 ) -> Tuple[Phase, Sequence[Tuple[int, Any]]]:
-    """Let `clients` threads query the engine at once, and say how many items per second came through (core; whole is the same).
+    """Let `clients` threads query the engine at once, and say how many items per second came through (core).
 
     Beside the figures come the outputs that each client got last for each batch, with the batch's number in the data set.
 
@@ -97,7 +98,7 @@ class _Crew:
             queries = len(sut.latencies_ns)
             kept[place] = outputs = self._workload.forward(sut, batch, self._workload.config)
             check_outputs(outputs, batch)
-            answers.append(_Answer(sut.ended_ns, batch.items))
+            answers.append(_Answer(sut.ended_ns, batch.items, sut.latencies_ns[queries:]))
             self._count(len(sut.latencies_ns) - queries)
         return answers
 
@@ -117,26 +118,22 @@ def _loaded(workload: Workload) -> List[Any]:
 
 def _phase(answers: Sequence[_Answer], suts: Sequence[TimedSUT], began: int) -> Phase:
     """Throughput over the wall clock; its interval from the gaps between one answer and the next, whoever's they are."""
-    ended, gaps = sorted(answer.ended_ns for answer in answers), []
-    for before, after in zip([began, *ended], ended):
-        gaps.append(after - before)
-    latencies, items = _merged(suts), sum(answer.items for answer in answers)
+    in_order = sorted(answers, key=lambda answer: answer.ended_ns)
+    ended = [answer.ended_ns for answer in in_order]
+    gaps = [after - before for before, after in zip([began, *ended], ended)]
+    latencies = [latency_ns for answer in in_order for latency_ns in answer.latencies_ns]
+    items, foo_seconds = sum(answer.items for answer in answers), sum(sut.foo_seconds for sut in suts)
     seconds = (ended[-1] - began) / 1e9
-    rate = items / seconds if seconds > 0 else None
     return Phase(
-        whole=rate,
-        core=rate,
+        whole=None,
+        core=items / seconds if seconds > 0 else None,
         accuracy=None,
         items=items,
         queries=len(latencies),
         whole_seconds=seconds,
         core_seconds=seconds,
         core_interval=throughput_interval(gaps, items / len(answers)),
-        foo_seconds=sum(sut.foo_seconds for sut in suts),
+        foo_seconds=foo_seconds,
         latency=latency(latencies),
-        doubts=tuple(doubts(latencies)),
+        doubts=(*doubts(latencies), *foo_doubts(foo_seconds)),
     )
-
-
-def _merged(suts: Sequence[TimedSUT]) -> Tuple[int, ...]:
-    return tuple(latency_ns for sut in suts for latency_ns in sut.latencies_ns)

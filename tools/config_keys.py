@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, Sequence, Tuple
 
 from tools.config_file import parse_number
 
@@ -12,6 +12,12 @@ PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 
 SCENARIOS = ("dataset", "SingleStream", "MultiStream", "Server", "Offline")
 """How queries come: a pass over the data set, or as MLPerf's loadgen sends them."""
+
+
+def by_loadgen(scenarios: Sequence[str]) -> Tuple[str, ...]:
+    """Those that loadgen drives."""
+    return tuple(name for name in scenarios if name != "dataset")
+
 
 MOST_CLIENTS = 1024
 

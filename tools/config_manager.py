@@ -9,11 +9,11 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import yaml
 
-from tools.config_file import ConfigFile, load_yaml, nearest
-from tools.config_keys import KEYS, PRECISIONS
+from tools.config_file import ConfigFile
+from tools.config_file import load_yaml as load_yaml
+from tools.config_file import nearest as nearest
+from tools.config_keys import KEYS, by_loadgen
 from tools.errors import ConfigError
-
-__all__ = ["CONTEXT_KEYS", "HOST_KEYS", "PRECISIONS", "Resolved", "load_yaml", "nearest", "resolve"]
 
 HOST_KEYS = (
     "FLAGPERF_PATH", "FLAGPERF_LOG_PATH", "VENDOR", "FLAGPERF_LOG_LEVEL", "LOG_CALL_INFORMATION", "HOSTS", "SSH_PORT",
@@ -201,7 +201,7 @@ def _complete(merged: _Merged, folder: Path, perf_dir: Path) -> None:
 def _check_studies(values: Mapping[str, Any], origins: Mapping[str, str]) -> None:
     """What is asked of an engine needs one that runs."""
     asked = [key for key in ("audit", "batch_sizes", "clients") if values[key]]
-    asked += ["scenarios"] if set(values["scenarios"]) - {"dataset"} else []
+    asked += ["scenarios"] if by_loadgen(values["scenarios"]) else []
     for key in asked:
         if values["compiler"] is None or values["compile_only"]:
             why = "compiler is null" if values["compiler"] is None else "compile_only is true"

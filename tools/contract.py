@@ -11,59 +11,25 @@ import json
 import math
 import os
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence, Tuple, get_type_hints
+from typing import Any, BinaryIO, Iterator, Mapping, Optional, Sequence, Tuple, get_type_hints
 
-from tools.figures import (
-    Check,
-    Cost,
-    Difference,
-    Interval,
-    Latency,
-    Operator,
-    Peak,
-    Percentile,
-    Phase,
-    Profile,
-    Reason,
-    Scenario,
-    SweepPoint,
-    WarmUp,
-)
-
-__all__ = [
-    "FAILED",
-    "INVALID",
-    "LATENCIES_FILE",
-    "OK",
-    "PROGRESS_PREFIX",
-    "RESULT_FILE",
-    "SCHEMA",
-    "STEPS",
-    "TAINTED",
-    "Check",
-    "Cost",
-    "Difference",
-    "Interval",
-    "Latency",
-    "Operator",
-    "Peak",
-    "Percentile",
-    "Phase",
-    "Profile",
-    "Progress",
-    "Reason",
-    "Result",
-    "Scenario",
-    "StepResult",
-    "SweepPoint",
-    "WarmUp",
-    "progress_from_line",
-    "result_from_json",
-    "to_json",
-    "write_atomically",
-]
+from tools.figures import Check as Check
+from tools.figures import Cost as Cost
+from tools.figures import Difference as Difference
+from tools.figures import Interval as Interval
+from tools.figures import Latency as Latency
+from tools.figures import Operator as Operator
+from tools.figures import Peak as Peak
+from tools.figures import Percentile as Percentile
+from tools.figures import Phase as Phase
+from tools.figures import Profile as Profile
+from tools.figures import Reason as Reason
+from tools.figures import Scenario as Scenario
+from tools.figures import SweepPoint as SweepPoint
+from tools.figures import WarmUp as WarmUp
 
 SCHEMA = 2
 
@@ -170,12 +136,14 @@ def _typed(kind: Any, raw: Any) -> Any:
     return [_typed(inside[0], item) for item in raw] if isinstance(raw, list) else _typed(inside[0], raw)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a whole file or nothing: a full disk or a kill leaves the old file, or none. Raises OSError."""
+@contextmanager
+def replaced(path: Path) -> Iterator[BinaryIO]:
+    """A stream into a new file that takes the place of `path` when all of it is on disk: a full disk, an error or a kill leaves
+    the old file, or none. Raises OSError."""
     handle, temporary = tempfile.mkstemp(dir=str(path.parent), prefix="." + path.name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         Path(temporary).chmod(0o644)
@@ -183,6 +151,12 @@ def write_atomically(path: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink()
         raise
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a whole file or nothing. Raises OSError."""
+    with replaced(path) as stream:
+        stream.write(text.encode("utf-8"))
 
 
 PROGRESS_PREFIX = "::progress "

@@ -8,7 +8,7 @@ from typing import Any, List, Optional
 DEVICE_MODULES = ("cuda", "xpu", "npu", "musa", "mlu", "gcu", "sdaa", "supa", "hpu")
 """The names under which torch's own and the vendors' plug-ins put themselves into torch."""
 
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "failed to allocate memory", "alloc_failed", "bad_alloc")
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "failed to allocate", "alloc_failed", "bad_alloc")
 
 
 def accelerator() -> Optional[str]:
@@ -23,6 +23,11 @@ def accelerator() -> Optional[str]:
     if known is not None and known.is_available():
         return str(known.current_accelerator().type)
     return next((name for name in DEVICE_MODULES if _is_available(vars(torch).get(name))), None)
+
+
+def torch_device(vendor: str) -> str:
+    """What torch calls the place where a vendor's case computes: the accelerator; the CPU for vendor cpu, or without one."""
+    return (None if vendor == "cpu" else accelerator()) or "cpu"
 
 
 def device_name() -> Optional[str]:

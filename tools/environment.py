@@ -43,7 +43,7 @@ def environment() -> Dict[str, Any]:
 
 def versions() -> Dict[str, str]:
     """Versions of the packages that matter, of those that are installed."""
-    found = {package: _version(package) for package in PACKAGES}
+    found = {package: package_version(package) for package in PACKAGES}
     return {package: version for package, version in found.items() if version is not None}
 
 
@@ -72,7 +72,8 @@ def in_container(root: Path = Path("/")) -> bool:
     return any(mark.exists() for mark in marks) or "container" in os.environ
 
 
-def _version(package: str) -> Optional[str]:
+def package_version(package: str) -> Optional[str]:
+    """The installed version of a package; None where it is not installed. Nothing is imported."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple
 
+from tools.cache import sha256_of
 from tools.config_manager import Resolved
 from tools.contract import Check, Cost, Difference, Peak, Phase, Profile, Reason, Scenario, SweepPoint
 from tools.errors import CaseCrash
@@ -90,8 +90,4 @@ def file_facts(path: str) -> Dict[str, Any]:
 
 
 def _digest(path: str) -> Dict[str, Any]:
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as stream:
-        for block in iter(lambda: stream.read(1 << 22), b""):
-            digest.update(block)
-    return {"path": path, "bytes": Path(path).stat().st_size, "sha256": digest.hexdigest()}
+    return {"path": path, "bytes": Path(path).stat().st_size, "sha256": sha256_of(Path(path))}

@@ -24,7 +24,7 @@ class FrameworkEngine:
     """
 
     def __init__(self, model: Any, config: Any, precision: Optional[str] = None) -> None:
-        if getattr(config, "threads", None):
+        if config.threads is not None:
             torch.set_num_threads(config.threads)
         self._source, self._config = model, config
         wanted = precision or config.precision

@@ -15,8 +15,8 @@ class Goal:
 
     def __init__(self, config: Any) -> None:
         self.passes: int = config.repeat
-        self.core_ns = getattr(config, "min_seconds", 0.0) * 1e9
-        self.queries = max((samples_needed(percent) for percent in getattr(config, "percentiles", ())), default=0)
+        self.core_ns: float = config.min_seconds * 1e9
+        self.queries = max((samples_needed(percent) for percent in config.percentiles), default=0)
 
     def reached(self, sut: TimedSUT) -> bool:
         """Whether time and queries are enough; passes are counted by whoever makes them."""

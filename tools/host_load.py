@@ -6,7 +6,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Set
+from typing import Dict, List, Optional, Set, Tuple
 
 from tools.contract import Reason
 
@@ -21,6 +21,15 @@ LEAST_ROOM = 0.05
 
 _PROC = Path("/proc")
 _CGROUP = Path("/sys/fs/cgroup")
+_GROUP_FILES = (
+    ("memory.max", "memory.current", "memory.stat"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
+)
+"""Limit, use and its parts, as control groups of version 2 and 1 have them."""
+
+_RECLAIMABLE = ("active_file", "inactive_file")
+"""What only caches files, which the kernel gives up before it kills."""
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -78,14 +87,38 @@ def memory_doubts(peak_bytes: Optional[int], cgroup: Path = _CGROUP) -> List[Rea
 def memory_limit(cgroup: Path = _CGROUP) -> Optional[int]:
     """The container's memory limit in bytes, of either version of control groups; the machine's memory where there is none."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        try:
-            text = (cgroup / name).read_text(encoding="ascii").strip()
-        except OSError:
-            continue
+    for name, _, _ in _GROUP_FILES:
+        text = _text(cgroup / name).strip()
         if text.isdigit():
             return min(int(text), machine)
     return machine
+
+
+def memory_left(cgroup: Path = _CGROUP, proc: Path = _PROC) -> Optional[int]:
+    """The bytes that this process can still get: what the machine has available, or less where its control group's limit leaves
+    less; None where the kernel tells neither."""
+    found = [int(value.split()[0]) << 10 for name, value in _pairs(proc / "meminfo") if name == "MemAvailable:"]
+    for limit_file, use_file, parts_file in _GROUP_FILES:
+        limit, use = _text(cgroup / limit_file).strip(), _text(cgroup / use_file).strip()
+        if limit.isdigit() and use.isdigit():
+            cached = sum(int(value) for name, value in _pairs(cgroup / parts_file) if name in _RECLAIMABLE)
+            found.append(max(0, int(limit) - int(use) + cached))
+            break
+    return min(found, default=None)
+
+
+def _pairs(path: Path) -> List[Tuple[str, str]]:
+    """The lines of a file of names and values."""
+    parts = (line.partition(" ") for line in _text(path).splitlines())
+    return [(name, value.strip()) for name, _, value in parts]
+
+
+def _text(path: Path) -> str:
+    """What is in a file of the kernel's; nothing where there is none."""
+    try:
+        return path.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
 
 
 def _waiting(proc: Path) -> Optional[float]:

@@ -11,7 +11,7 @@ from typing import Any, Iterator, List, Optional, Sequence
 from loguru import logger
 
 from tools.contract import Difference, Reason
-from tools.device import accelerator
+from tools.device import torch_device
 from tools.difference import WRONG_OUTPUTS, difference, verdict
 from tools.errors import CaseCrash
 from tools.findings import Findings
@@ -43,7 +43,7 @@ def compare(findings: Findings) -> None:
     if validation is None or findings.resolved is None:
         return
     precision = findings.resolved.values["precision"]
-    reference = validation.outputs if validation.reference is None else validation.reference
+    reference = validation.fp32_outputs
     if inference is None:
         if validation.reference is not None and validation.outputs:
             findings.validation_difference = _difference(validation.outputs, reference)
@@ -61,7 +61,7 @@ def wrong_outputs(findings: Findings, measured: Measurement) -> List[Reason]:
     found = []
     if findings.description.accuracy_metric is not None:
         found += accuracy_reasons(validation.phase, measured.phase, config.get("accuracy_target"))
-    reference = validation.outputs if validation.reference is None else validation.reference
+    reference = validation.fp32_outputs
     if reference and measured.outputs:
         mine, its = _joined(measured.outputs), _joined(reference)
         common = [min(len(one), len(other)) for one, other in zip(mine, its)]
@@ -109,7 +109,7 @@ def find_peak(findings: Findings) -> None:
         return
     config = findings.resolved.config()
     if (config.flops or (findings.cost and findings.cost.flops_per_item)) and not config.compile_only:
-        findings.peak = measured_peak(config, (None if config.vendor == "cpu" else accelerator()) or "cpu")
+        findings.peak = measured_peak(config, torch_device(config.vendor))
 
 
 def profile_validation(model: Any, config: Any, findings: Findings) -> None:

@@ -20,21 +20,33 @@ STALL_SECONDS = 600.0
 LEAVE_SECONDS, POLL_SECONDS = 2.0, 0.5
 """How long an interrupted test may take to end before it is left to its thread, and how often that is looked at."""
 
+Witness = Callable[[Sequence[int], Any], None]
+"""`(indices, outputs)` of one batch, in the query's own time: it may keep them, but not look."""
+
 _Query = Tuple[List[int], List[int]]
 """The response ids and the indices of a query's samples."""
 
 
 class LoadSUT:
-    """Answers loadgen's queries in place, in batches of `config.batch_size`; responses carry no data, `judge` sees the outputs.
+    """Answers loadgen's queries in place, in batches of `config.batch_size`; responses carry no data. `judge` sees the outputs of
+    each sample once, `witness` those of all batches with their samples' indices.
 
     No exception leaves into loadgen, which would not survive it: the first one is kept in `error`, and whatever is still asked is
     answered emptily, so that the test ends.
     """
 
-    def __init__(self, lg: Any, workload: Workload, engine: Any, samples: Samples, judge: Optional[Judge] = None) -> None:
+    def __init__(
+        self,
+        lg: Any,
+        workload: Workload,
+        engine: Any,
+        samples: Samples,
+        judge: Optional[Judge] = None,
+        witness: Optional[Witness] = None,
+    ) -> None:
         self._complete, self._response = lg.QuerySamplesComplete, lg.QuerySampleResponse
         self._forward, self._config, self._size = workload.forward, workload.config, workload.config.batch_size
-        self._samples, self._judge = samples, judge
+        self._samples, self._judge, self._witness = samples, judge, witness
         self._report = Throttle("f", None, "samples")
         self._computing = False
         self._suts = [TimedSUT(engine)]
@@ -99,26 +111,37 @@ class LoadSUT:
         """Compute and complete one batch; what the case or the engine raises is kept."""
         if self.error is None:
             try:
-                self._computing = True
-                if self._judge is None:
-                    self._forward(sut, self._samples.batch(indices), self._config)
-                else:
-                    self._compute_and_judge(self._judge, indices, sut)
-                self._computing = False
+                self._compute_here(indices, sut)
             except BaseException as error:  # raised by whoever ran the test
-                self._computing = False
                 self.fail(error)
         self.complete(ids)
+
+    def _compute_here(self, indices: Sequence[int], sut: TimedSUT) -> None:
+        """Compute, open to `interrupt` in the one thread that it comes to: the first SUT's."""
+        mine = sut is self._suts[0]
+        try:
+            if mine:
+                self._computing = True
+            self._compute(indices, sut)
+        finally:
+            if mine:
+                self._computing = False
 
     def complete(self, ids: Sequence[int]) -> None:
         """Tell loadgen that these samples are done."""
         self._complete([self._response(number, 0, 0) for number in ids])
 
-    def _compute_and_judge(self, judge: Judge, indices: Sequence[int], sut: TimedSUT) -> None:
-        fresh = judge.fresh(indices)
-        if fresh:
-            batch = self._samples.batch(fresh)
-            judge(self._forward(sut, batch, self._config), batch)
+    def _compute(self, indices: Sequence[int], sut: TimedSUT) -> None:
+        if self._judge is not None:
+            indices = self._judge.fresh(indices)
+            if not indices:
+                return
+        batch = self._samples.batch(indices)
+        outputs = self._forward(sut, batch, self._config)
+        if self._judge is not None:
+            self._judge(outputs, batch)
+        if self._witness is not None:
+            self._witness(indices, outputs)
 
     def _taken(self, query: Sequence[Any]) -> _Query:
         """What a query asks for; loadgen's own objects do not outlive IssueQuery."""
@@ -141,10 +164,11 @@ class QueuedSUT(LoadSUT):
         engine: Any,
         samples: Samples,
         judge: Optional[Judge] = None,
+        witness: Optional[Witness] = None,
         clients: int = 1,
         late_seconds: float = 0.0,
     ) -> None:
-        super().__init__(lg, workload, engine, samples, judge)
+        super().__init__(lg, workload, engine, samples, judge, witness)
         self._suts = [TimedSUT(engine) for _ in range(clients)]
         self._late_seconds = late_seconds
         self._queue: SimpleQueue[Optional[_Query]] = SimpleQueue()

@@ -17,7 +17,7 @@ from tools.overhead import overhead_doubts, overhead_ns
 from tools.progress import Throttle
 from tools.statistics import latency
 from tools.steadiness import doubts
-from tools.sut import Clock, TimedSUT
+from tools.sut import Clock, TimedSUT, foo_doubts
 from tools.warmup import warm_up
 from tools.workload import Evaluator, Forward, Workload
 
@@ -41,6 +41,11 @@ class Measurement:
     outputs: Sequence[Sequence[Any]] = ()
     reference: Optional[Sequence[Sequence[Any]]] = None
     workload: Optional[Workload] = None
+
+    @property
+    def fp32_outputs(self) -> Sequence[Sequence[Any]]:
+        """The reference's outputs; its own where it is that itself."""
+        return self.outputs if self.reference is None else self.reference
 
     def __iter__(self) -> Iterator[Optional[float]]:
         return iter((self.phase.whole, self.phase.core, self.phase.accuracy))
@@ -98,7 +103,7 @@ def measure(
     workload = Workload(dataloader, forward, evaluator, config)
     warmed, unstable = warm_up(engine, _first_batch(dataloader), workload, clock)
     sut, tally = TimedSUT(engine, clock), _Tally()
-    report = Throttle(_STEPS[phase], None, "batches", getattr(config, "log_freq", 0))
+    report = Throttle(_STEPS[phase], None, "batches", config.log_freq)
     first = iter(dataloader)  # starts a loader's workers, or has them drop what the warm-up left
     began = clock()
     _passes(sut, first, workload, tally, report)
@@ -169,7 +174,7 @@ def _phase(sut: TimedSUT, tally: _Tally, wall_ns: int, warmed: WarmUp, unstable:
     core_seconds = sut.core_ns / 1e9
     queries = len(sut.latencies_ns)
     overhead = overhead_ns(sut.outputs, clock)
-    found = [*unstable, *doubts(sut.latencies_ns), *_foo_doubts(sut.foo_seconds), *_later_doubts(tally)]
+    found = [*unstable, *doubts(sut.latencies_ns), *foo_doubts(sut.foo_seconds), *_later_doubts(tally)]
     if queries:
         found += overhead_doubts(overhead, median(sut.latencies_ns))
     return Phase(
@@ -188,13 +193,6 @@ def _phase(sut: TimedSUT, tally: _Tally, wall_ns: int, warmed: WarmUp, unstable:
         latency=latency(sut.latencies_ns),
         doubts=tuple(found),
     )
-
-
-def _foo_doubts(foo_seconds: float) -> Sequence[Reason]:
-    if not foo_seconds:
-        return ()
-    text = "the engine declared {:.6f} s of foo_time, which are subtracted; review what it does in them"
-    return (Reason("foo_time", text.format(foo_seconds)),)
 
 
 def _later_doubts(tally: _Tally) -> Sequence[Reason]:

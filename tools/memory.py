@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import resource
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Optional
+from typing import Iterator, Optional
 
 _STATUS = Path("/proc/self/status")
 _CLEAR_REFS = Path("/proc/self/clear_refs")
@@ -29,6 +30,26 @@ class PeakMemory:
         mark = _lifetime_peak()
         ends = [size for size in (self._began, status_bytes("VmRSS")) if size is not None]
         return mark if mark > self._mark or not ends else max(ends)
+
+
+@contextmanager
+def bounded_memory(most: Optional[int]) -> Iterator[None]:
+    """Refuse this process, and what it starts, more than `most` bytes beyond what it has: an allocation that fails is an error
+    that can be told, where the kernel would kill. None, or a kernel that does not count: no bound.
+
+    What counts is private memory that can be written to (RLIMIT_DATA), not address space, of which runtimes reserve far more.
+    Source: getrlimit(2), Linux 4.7 and later.
+    """
+    before, now = resource.getrlimit(resource.RLIMIT_DATA), status_bytes("VmData")
+    if most is None or now is None:
+        yield
+        return
+    known = [limit for limit in before if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_DATA, (min([now + most, *known]), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
 def status_bytes(key: str) -> Optional[int]:

@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 
 from tools.device import is_out_of_memory, torch_sync
 from tools.figures import Peak
+from tools.host_load import memory_left
 
 MEASURED = "measured"
 
@@ -21,6 +22,12 @@ PRODUCT_SECONDS, COPY_SECONDS = 0.15, 0.5
 
 LARGEST_SECONDS = 2.5
 """A larger size is tried only if all of a precision's products end within this: a peak takes some 4 s."""
+
+MATRICES = 4
+"""Two factors, a product, and the fp32 one that a factor of another type is made from."""
+
+MOST_OF_MEMORY = 0.5
+"""A processor's matrices and copies take at most this share of the memory that is left: near its end the kernel kills."""
 
 CACHES_PER_COPY = 4
 SMALLEST_COPY, LARGEST_COPY, DEVICE_COPY = 1 << 28, 1 << 31, 1 << 30
@@ -45,7 +52,8 @@ def measured_peak(config: Any, device: Any, clock: Clock = time.perf_counter_ns)
     """Measure FLOP/s at `config.precision` and bytes/s on `device` (a torch device or its name), with `config.threads` threads.
 
     The best of all repeats is taken, since whatever else runs can only slow one down. fp32 is fp32: TF32 or bf16 in its place
-    are off meanwhile. Bytes are those read and those written. A figure that cannot be had is None, and `detail` says why.
+    are off meanwhile. Bytes are those read and those written. A figure that cannot be had, for whatever torch raises, is None,
+    and `detail` says why.
     """
     import torch  # noqa: PLC0415  (an engine without torch has no measured peak)
 
@@ -84,23 +92,37 @@ def last_level_cache_bytes(folder: Path = Path("/sys/devices/system/cpu")) -> in
 
 def _peak(precision: str, place: Any, clock: Clock) -> Tuple[Optional[Best], str]:
     """The fastest product and how it came about, or None and why there is none."""
+    asked = precision
     try:
         best = _best_product(precision, SIZES, place, clock)
-    except (RuntimeError, AttributeError) as error:  # a product that this torch does not have, or not on this device
-        first_line = str(error).strip().split("\n")[0]
-        return None, "torch cannot multiply {} matrices on {}: {}".format(precision, place.type, first_line)
-    if precision != "fp32":
+        if precision == "fp32":
+            return best, best.how
+        asked = "fp32"
         fp32 = _best_product("fp32", NATIVE_SIZES, place, clock)
-        if best.flops < NATIVE_SHARE * fp32.flops:
-            text = "no peak, as {} is not native here: its products make {:.3g} GFLOP/s, those in fp32 {:.3g}"
-            return None, text.format(precision, best.flops / 1e9, fp32.flops / 1e9)
+    except (RuntimeError, AttributeError) as error:  # a product that this torch does not have, or not on this device
+        return None, "torch cannot multiply {} matrices on {}: {}".format(asked, place.type, _first_line(error))
+    if best.flops < NATIVE_SHARE * fp32.flops:
+        text = "no peak, as {} is not native here: its products make {:.3g} GFLOP/s, those in fp32 {:.3g}"
+        return None, text.format(precision, best.flops / 1e9, fp32.flops / 1e9)
     return best, best.how
 
 
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0]
+
+
+def _room(place: Any) -> float:
+    """The bytes that may be asked for. A device refuses what it does not have, and that is heard."""
+    left = memory_left() if place.type == "cpu" else None
+    return float("inf") if left is None else MOST_OF_MEMORY * left
+
+
 def _best_product(precision: str, sizes: Sequence[int], place: Any, clock: Clock) -> Best:
-    """Raises RuntimeError where torch has no such product."""
+    """Raises RuntimeError where torch has no such product, or there is no memory for one."""
     best, deadline = Best(0.0, ""), clock() + LARGEST_SECONDS * 1e9
     for size in sizes:
+        if MATRICES * size**2 * 4 > _room(place):
+            break
         try:
             times = [fastest_seconds(product, PRODUCT_SECONDS, clock) for product in _products(precision, size, place)]
         except RuntimeError as error:
@@ -112,6 +134,8 @@ def _best_product(precision: str, sizes: Sequence[int], place: Any, clock: Clock
             best = Best(rate, "{} product of {} x {} matrices".format(precision, size, size))
         if clock() + 8 * sum(times) * 1e9 > deadline:  # of twice the size
             break
+    if not best.flops:
+        raise RuntimeError("no memory is left for them")
     return best
 
 
@@ -136,15 +160,19 @@ def _bandwidth(place: Any, clock: Clock) -> Tuple[Optional[float], str]:
     size = DEVICE_COPY
     if place.type == "cpu":
         size = min(max(SMALLEST_COPY, CACHES_PER_COPY * last_level_cache_bytes()), LARGEST_COPY)
+    if 2 * size > _room(place):
+        return None, _no_memory(size)
     try:
         source = torch.ones(size, dtype=torch.uint8, device=place)
         target = torch.zeros_like(source)
-    except RuntimeError as error:
-        if is_out_of_memory(error):
-            return None, "no memory is left for a copy of {} MiB".format(size >> 20)
-        raise
-    seconds = fastest_seconds(lambda: target.copy_(source), COPY_SECONDS, clock)
+        seconds = fastest_seconds(lambda: target.copy_(source), COPY_SECONDS, clock)
+    except (RuntimeError, AttributeError) as error:
+        return None, _no_memory(size) if is_out_of_memory(error) else "torch cannot copy: " + _first_line(error)
     return 2 * size / seconds, "copy of {} MiB, bytes read and written both counted".format(size >> 20)
+
+
+def _no_memory(size: int) -> str:
+    return "no memory is left for a copy of {} MiB".format(size >> 20)
 
 
 @contextlib.contextmanager

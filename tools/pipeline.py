@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Optional, Tuple
+from typing import Any, Tuple
 
 from loguru import logger
 
@@ -16,15 +16,18 @@ from tools.environment import environment
 from tools.errors import CaseCrash, ConfigError
 from tools.findings import Findings, as_measurement, describe_case, file_facts
 from tools.insight import compare, count_cost, find_peak, profile_validation, watched, wrong_outputs
+from tools.limits import limit_notes
 from tools.loadgen_settings import check_settings
-from tools.measure import describe
+from tools.measure import Measurement, describe
 from tools.plugins import closed, engine_file, load_case, load_engine, module_name, put_on_path
 from tools.steps import StepFailed, Steps
 from tools.studies import asked, run_studies
 from tools.summary import in_words, summarise, write_latencies, write_result
 from tools.sweep import Subject
 
-_UNFINISHED = Reason("CRASH", "the guest was ended during scenarios, audit, profile or sweep; what was measured before is kept")
+_ENDED = "the guest was ended {}; what was measured before is kept"
+_STUDIES = Reason("CRASH", _ENDED.format("during scenarios, audit, profile or sweep"))
+_PEAK = Reason("CRASH", _ENDED.format("while this machine's own peak was measured"))
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def run(request: Request) -> Result:
         findings.failure = Reason("INTERRUPTED", "interrupted between two steps")
     try:
         with steps.step("g"):
-            _collect(request, findings)
+            _collect(request, findings, steps)
     except StepFailed as failed:
         findings.failure = findings.failure or failed.reason
     try:
@@ -65,12 +68,19 @@ def run(request: Request) -> Result:
         raise
 
 
-def _write(request: Request, findings: Findings, steps: Steps, unfinished: Optional[Reason] = None) -> Result:
-    """Write result.json with what there is; `unfinished` is what it says should nobody come back to it. Raises CaseCrash."""
-    so_far = replace(findings, failure=unfinished) if unfinished else findings
-    result = summarise(request.case, request.framework, request.vendor, so_far, steps.results())
+def _write(request: Request, findings: Findings, steps: Steps) -> Result:
+    """Write result.json with what there is. Raises CaseCrash."""
+    result = summarise(request.case, request.framework, request.vendor, findings, steps.results())
     write_result(result, request.log_dir)
     return result
+
+
+def _keep(request: Request, findings: Findings, steps: Steps, unfinished: Reason) -> None:
+    """Write it before what may end the process, `unfinished` being what it says then; a full disk costs no more than that."""
+    try:
+        _write(request, replace(findings, failure=unfinished), steps)
+    except CaseCrash as error:
+        logger.warning("{}", error)
 
 
 def _measure_case(request: Request, steps: Steps, findings: Findings) -> None:
@@ -84,6 +94,7 @@ def _measure_case(request: Request, steps: Steps, findings: Findings) -> None:
         dataloader = case.build_dataloader(config)
         model = None if config.no_validation else case.create_model(config)
         findings.description = describe_case(case, model, dataloader, config)
+        findings.notes += limit_notes(dataloader, config)
     _validate(case, model, dataloader, config, steps, findings)
     if config.compiler is None:
         steps.skip("def", "compiler is null")
@@ -96,19 +107,19 @@ def _measure_case(request: Request, steps: Steps, findings: Findings) -> None:
             steps.skip("f", "compile_only is true")
             return
         with steps.step("f"):
-            with watched("inference", findings):
-                forward = case.engine_forward(engine, dataloader, case.evaluator, config)
-            findings.inference = as_measurement(forward, "engine_forward")
+            findings.inference = _forward("inference", "engine_forward", engine, dataloader, case, config, findings)
             findings.engine = findings.inference.engine or findings.engine
             compare(findings)
             if asked(config):
-                _write(request, findings, steps, _UNFINISHED)  # what comes may end the process
+                keep = partial(_keep, request, findings, steps, _STUDIES)
+                keep()
                 subject = _subject(request, case, model, config, findings)
-                run_studies(subject, engine, findings.inference, findings, request.log_dir)
+                run_studies(subject, engine, findings.inference, findings, request.log_dir, keep)
 
 
 def _settle(request: Request) -> Resolved:
-    """Merge the config and refuse what could only fail later. Raises ConfigError."""
+    """Merge the config, its files' paths from the project's folder on, and refuse what could only fail later. Raises
+    ConfigError."""
     put_on_path(request.perf_dir)
     context = {
         "perf_dir": str(request.perf_dir),
@@ -121,17 +132,20 @@ def _settle(request: Request) -> Resolved:
     resolved = resolve(request.perf_dir, request.case, request.vendor, request.settings, context)
     for level, message in resolved.remarks:
         logger.log(level, "{}", message)
-    values = resolved.values
+    values = dict(resolved.values)
     if request.data_dir not in values["builtin_data"] and not Path(request.data_dir).exists():
         names = ", ".join(values["builtin_data"])
         also = "; data built into this case: " + names if names else ""
         raise ConfigError("data directory {} does not exist{}".format(request.data_dir, also))
     for key in ("exist_onnx_path", "exist_compiler_path"):
-        if values[key] is not None and not Path(values[key]).exists():
+        if values[key] is None:
+            continue
+        values[key] = str(request.perf_dir / values[key])
+        if not Path(values[key]).exists():
             raise ConfigError("{}: '{}': {} does not exist".format(resolved.origins[key], key, values[key]))
     if values["compiler"] is not None:
         engine_file(request.perf_dir, request.vendor, values["compiler"])
-    return resolved
+    return replace(resolved, values=values)
 
 
 def _validate(case: Any, model: Any, dataloader: Any, config: Any, steps: Steps, findings: Findings) -> None:
@@ -139,15 +153,20 @@ def _validate(case: Any, model: Any, dataloader: Any, config: Any, steps: Steps,
         steps.skip("c", "no_validation is true")
         return
     with steps.step("c"):
-        with watched("validation", findings):
-            forward = case.model_forward(model, dataloader, case.evaluator, config)
-        findings.validation = as_measurement(forward, "model_forward")
+        findings.validation = _forward("validation", "model_forward", model, dataloader, case, config, findings)
         compare(findings)
         if config.profile:
             profile_validation(model, config, findings)
     findings.environment["validation_engine"] = findings.validation.engine
     if config.compiler is None:
         findings.engine = findings.validation.engine
+
+
+def _forward(phase: str, name: str, subject: Any, dataloader: Any, case: Any, config: Any, findings: Findings) -> Measurement:
+    """What the case's function `name` measured on `subject`, its model or its engine."""
+    with watched(phase, findings):
+        returned = getattr(case, name)(subject, dataloader, case.evaluator, config)
+    return as_measurement(returned, name)
 
 
 def _export(case: Any, model: Any, config: Any, steps: Steps, findings: Findings) -> Any:
@@ -166,10 +185,8 @@ def _export(case: Any, model: Any, config: Any, steps: Steps, findings: Findings
 
 
 def _compile(request: Request, config: Any, onnx_path: Any, model: Any, findings: Findings) -> Any:
-    """The engine, and how long it took to compile, or to load where a compiled file was there."""
-    began = time.perf_counter()
-    engine = load_engine(request.vendor, config.compiler)(config, onnx_path, model)
-    seconds = time.perf_counter() - began
+    """The engine; the findings get how long it took to compile, or to load where a compiled file was there."""
+    engine, seconds = _made(request, config, onnx_path, model)
     said = describe(engine)
     findings.engine = said
     if config.exist_compiler_path is not None or said.get("compiled_file_cached"):
@@ -181,26 +198,35 @@ def _compile(request: Request, config: Any, onnx_path: Any, model: Any, findings
     return engine
 
 
+def _made(request: Request, config: Any, onnx_path: Any, model: Any) -> Tuple[Any, float]:
+    """The engine and the seconds that it took, its import among them."""
+    began = time.perf_counter()
+    return load_engine(request.vendor, config.compiler)(config, onnx_path, model), time.perf_counter() - began
+
+
 def _subject(request: Request, case: Any, model: Any, config: Any, findings: Findings) -> Subject:
     def compile_for(other: Any) -> Tuple[Any, float]:
-        onnx_path = case.export_model(model, other)
-        began = time.perf_counter()
-        engine = load_engine(request.vendor, other.compiler)(other, onnx_path, model)
-        return engine, time.perf_counter() - began
+        return _made(request, other, case.export_model(model, other), model)
 
-    return Subject(case, model, config, compile_for, partial(wrong_outputs, findings))
+    return Subject(case, config, compile_for, partial(wrong_outputs, findings))
 
 
 def _instead_of_compiling(config: Any) -> str:
     return "" if config.exist_compiler_path is None else "loads " + config.exist_compiler_path
 
 
-def _collect(request: Request, findings: Findings) -> None:
-    """Gather what the result needs beside the numbers; a full disk costs the raw latencies, not the result."""
+def _collect(request: Request, findings: Findings, steps: Steps) -> None:
+    """Gather what the result needs beside the numbers, the peak last, as it asks the machine for all that it has."""
     findings.environment.update(environment())
+    _write_raw(request, findings)
     if findings.failure is None:
         count_cost(findings)
+        _keep(request, findings, steps, _PEAK)
         find_peak(findings)
+
+
+def _write_raw(request: Request, findings: Findings) -> None:
+    """Latencies and hashes; a full disk costs them, not the result."""
     try:
         request.log_dir.mkdir(parents=True, exist_ok=True)
         write_latencies(findings, request.log_dir)

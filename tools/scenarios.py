@@ -7,13 +7,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from loguru import logger
 
 from tools.clients import SERIALISED, is_concurrent
-from tools.contract import FAILED, INVALID, OK, TAINTED, Reason, Scenario
+from tools.contract import FAILED, INVALID, OK, TAINTED, Check, Reason, Scenario
 from tools.errors import ConfigError
+from tools.load_audit import LoadAudit
 from tools.load_samples import Judge, Samples
 from tools.load_sut import LoadSUT, QueuedSUT
 from tools.loadgen import Summary, load_library, metric, read_summary, run_test, traced_latencies
@@ -21,7 +22,7 @@ from tools.loadgen_settings import FIND_PEAK, PERFORMANCE, PREFIXES, Pace, Setti
 from tools.outputs import check_outputs
 from tools.statistics import latency
 from tools.steps import reason_for
-from tools.sut import TimedSUT
+from tools.sut import TimedSUT, foo_doubts
 from tools.workload import Workload
 
 MOST_RESIDENT = 1024
@@ -34,25 +35,33 @@ ACCURACY_SECONDS = 1.0
 PROBE_SECONDS, PROBE_CALLS = 0.3, (5, 1000)
 
 
-def run_scenarios(workload: Workload, engine: Any, folder: Path) -> Tuple[Scenario, ...]:
+Keep = Callable[[Scenario, Optional[Check]], None]
+
+
+def run_scenarios(
+    workload: Workload, engine: Any, folder: Path, keep: Keep = lambda *_: None, audited: bool = False
+) -> Tuple[Scenario, ...]:
     """Run each of `config.scenarios` but `dataset` on `engine`; loadgen's logs go to folder/<scenario>/{performance,accuracy}.
 
-    A scenario that fails is FAILED with its reason; KeyboardInterrupt is raised, when loadgen has ended.
+    `keep` gets each as soon as it is done and, where they are `audited`, whether its performance test computed what its accuracy
+    test did. A scenario that fails is FAILED with its reason; KeyboardInterrupt is raised, when loadgen has ended.
     """
     done: List[Scenario] = []
     for name in workload.config.scenarios:
         if name in PREFIXES:
             logger.info("scenario {} begins", name)
-            done.append(_run(name, workload, engine, folder / name))
+            audit = LoadAudit(name, workload.config.precision) if audited else None
+            done.append(_run(name, workload, engine, folder / name, audit))
             logger.info("scenario {} ends: {}", name, done[-1].status)
+            keep(done[-1], audit.check() if audit and done[-1].status != FAILED else None)
     return tuple(done)
 
 
-def _run(name: str, workload: Workload, engine: Any, folder: Path) -> Scenario:
+def _run(name: str, workload: Workload, engine: Any, folder: Path, audit: Optional[LoadAudit]) -> Scenario:
     where = os.path.relpath(str(folder), workload.config.log_dir)
     scenario = Scenario(name, PERFORMANCE, FAILED, folder=where)
     try:
-        tests = _Tests(name, workload, engine, folder)
+        tests = _Tests(name, workload, engine, folder, audit)
         scenario = tests.performance(scenario)
         return replace(scenario, accuracy=tests.accuracy())
     except (Exception, SystemExit) as error:  # what a plug-in does in one scenario costs no other its figures
@@ -64,12 +73,12 @@ def _run(name: str, workload: Workload, engine: Any, folder: Path) -> Scenario:
 class _Tests:
     """Both tests of one scenario."""
 
-    def __init__(self, name: str, workload: Workload, engine: Any, folder: Path) -> None:
+    def __init__(self, name: str, workload: Workload, engine: Any, folder: Path, audit: Optional[LoadAudit]) -> None:
         if not workload.samples:
             raise ConfigError(
                 "scenarios pick single samples: build_dataloader must give a torch DataLoader over an indexed data set"
             )
-        self._name, self._workload, self._engine, self._folder = name, workload, engine, folder
+        self._name, self._workload, self._engine, self._folder, self._audit = name, workload, engine, folder, audit
         self._lg = load_library()
         self._wishes = Wishes(self._lg, name, workload.config)
         asked = max(workload.config.clients or (1,)) if name == "Server" else 1
@@ -95,7 +104,7 @@ class _Tests:
         raw = traced_latencies(folder) if traced else sut.latencies_ns
         value, unit = metric(self._name, summary.lines, self._percentile(settings.test))
         reasons = _verdict(summary, settings.test)
-        doubts = _foo_doubts(sut.foo_seconds)
+        doubts = foo_doubts(sut.foo_seconds, "loadgen's figures contain")
         return replace(
             scenario,
             mode=mode,
@@ -122,10 +131,13 @@ class _Tests:
         return judge.accuracy
 
     def _sut(self, test: Any, judge: Optional[Judge]) -> LoadSUT:
+        witness = None
+        if self._audit is not None:
+            witness = self._audit.timed if judge is None else self._audit.judged
         if self._name != "Server":
-            return LoadSUT(self._lg, self._workload, self._engine, self._samples, judge)
+            return LoadSUT(self._lg, self._workload, self._engine, self._samples, judge, witness)
         late = test.server_target_latency_ns / 1e9 if self._wishes.mode == FIND_PEAK else 0.0
-        return QueuedSUT(self._lg, self._workload, self._engine, self._samples, judge, self._clients, late)
+        return QueuedSUT(self._lg, self._workload, self._engine, self._samples, judge, witness, self._clients, late)
 
     def _start(self, test: Any, sut: LoadSUT, folder: Path, trace: bool = False) -> None:
         run_test(self._lg, test, sut, self._workload.samples, self._resident(), folder, trace)
@@ -146,7 +158,7 @@ class _Tests:
         workload, sut, size = self._workload, TimedSUT(self._engine), self._workload.config.batch_size
         seconds: List[float] = []
         least, most = PROBE_CALLS
-        warmup = getattr(workload.config, "warmup", 0)
+        warmup = workload.config.warmup
         while len(seconds) < warmup + least or (sum(seconds) < PROBE_SECONDS and len(seconds) < warmup + most):
             began = time.perf_counter()
             for begin in range(0, len(indices), size):
@@ -188,8 +200,3 @@ def _verdict(summary: Summary, test: Any) -> List[Reason]:
 
 def _bytes(tensor: Any) -> int:
     return int(tensor.numel() * tensor.element_size()) if hasattr(tensor, "element_size") else 0
-
-
-def _foo_doubts(foo_seconds: float) -> List[Reason]:
-    text = "the engine declared {:.6f} s of foo_time, which loadgen's figures contain; review what it does in them"
-    return [Reason("foo_time", text.format(foo_seconds))] if foo_seconds else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, Optional, Sequence
+from typing import Any, Callable, Optional, Sequence
 
 import numpy as np
 
@@ -40,13 +40,7 @@ def min_queries(over_latency: int, percent: float) -> int:
     too_few, enough = over_latency, 2 * over_latency + 1
     while not _shown(over_latency, enough, percent):
         too_few, enough = enough, 2 * enough
-    while enough - too_few > 1:
-        middle = (too_few + enough) // 2
-        if _shown(over_latency, middle, percent):
-            enough = middle
-        else:
-            too_few = middle
-    return enough
+    return _last(too_few, enough, lambda queries: not _shown(over_latency, queries, percent)) + 1
 
 
 def samples_needed(percent: float) -> int:
@@ -85,14 +79,15 @@ def latency(latencies_ns: Sequence[int]) -> Optional[Latency]:
 @lru_cache(maxsize=1024)
 def _most_above(queries: int, percent: float) -> int:
     """The greatest t with min_queries(t, percent) <= queries; at least 1, for queries >= samples_needed."""
-    most, too_many = 1, queries
-    while too_many - most > 1:
-        middle = (most + too_many) // 2
-        if _shown(middle, queries, percent):
-            most = middle
-        else:
-            too_many = middle
-    return most
+    return _last(1, queries, lambda over_latency: _shown(over_latency, queries, percent))
+
+
+def _last(low: int, high: int, holds: Callable[[int], bool]) -> int:
+    """The last number for which `holds`, which is so for `low` and not for `high`, changing once between them."""
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
 
 
 def _shown(over_latency: int, queries: int, percent: float) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, Optional, Sequence
 
 from loguru import logger
 
 from tools.audit import audit
-from tools.contract import Reason
+from tools.config_keys import by_loadgen
+from tools.contract import Check, Reason, Scenario, SweepPoint
 from tools.findings import Findings
 from tools.judge import judged
 from tools.measure import Measurement
@@ -23,32 +24,43 @@ LIMITS_OF_OTHERS = "scenarios, audit and profile need a case that measures with 
 
 def asked(config: Any) -> bool:
     """Whether anything but the case's own pass is asked for."""
-    beside = set(config.scenarios) - {"dataset"}
-    return bool(beside or config.audit or config.profile or config.batch_sizes or config.clients)
+    return bool(by_loadgen(config.scenarios) or config.audit or config.profile or config.batch_sizes or config.clients)
 
 
-def run_studies(subject: Subject, engine: Any, measured: Measurement, findings: Findings, folder: Path) -> None:
-    """Fill `findings` with what the config asks for; what is found before a failure is kept."""
+def run_studies(
+    subject: Subject, engine: Any, measured: Measurement, findings: Findings, folder: Path, keep: Callable[[], None]
+) -> None:
+    """Fill `findings` with what the config asks for, one by one, and call `keep` after each: the next may end the process."""
     config = subject.config
     if measured.workload is not None:
-        _on_workload(engine, measured.workload, findings, folder)
-    elif set(config.scenarios) - {"dataset"} or config.audit or config.profile:
+        _on_workload(engine, measured.workload, findings, folder, keep)
+    elif by_loadgen(config.scenarios) or config.audit or config.profile:
         findings.doubts += (Reason("not measured", LIMITS_OF_OTHERS),)
     if config.batch_sizes or config.clients:
-        findings.sweep = sweep(subject, engine, measured)
+
+        def add(points: Sequence[SweepPoint]) -> None:
+            findings.sweep = tuple(points)
+            keep()
+
+        sweep(subject, engine, measured, add)
 
 
-def _on_workload(engine: Any, workload: Workload, findings: Findings, folder: Path) -> None:
+def _on_workload(engine: Any, workload: Workload, findings: Findings, folder: Path, keep: Callable[[], None]) -> None:
     config = workload.config
     validation = findings.validation.phase.accuracy if findings.validation else None
-    if set(config.scenarios) - {"dataset"}:
-        logger.info("scenarios: {}", ", ".join(name for name in config.scenarios if name != "dataset"))
-        found = run_scenarios(workload, engine, folder)
-        target = config.accuracy_target
-        findings.scenarios = tuple(judged(scenario, target, validation) for scenario in found)
+
+    def add(scenario: Scenario, check: Optional[Check]) -> None:
+        findings.scenarios += (judged(scenario, config.accuracy_target, validation),)
+        findings.audit += (check,) if check else ()
+        keep()
+
+    if by_loadgen(config.scenarios):
+        logger.info("scenarios: {}", ", ".join(by_loadgen(config.scenarios)))
+        run_scenarios(workload, engine, folder, add, config.audit)
     if config.audit:
         logger.info("audit")
-        findings.audit = audit(engine, workload)
+        findings.audit += audit(engine, workload)
+        keep()
     if config.profile:
         logger.info("profile")
         batch = next(iter(workload.dataloader))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
-import tempfile
 from pathlib import Path
 from typing import List, Optional, Sequence
 
@@ -21,6 +19,7 @@ from tools.contract import (
     Reason,
     Result,
     StepResult,
+    replaced,
     to_json,
     write_atomically,
 )
@@ -183,15 +182,8 @@ def write_latencies(findings: Findings, log_dir: Path) -> None:
         np.array(measured.latencies_ns if measured else [], dtype=np.int64)
         for measured in (findings.validation, findings.inference)
     )
-    handle, temporary = tempfile.mkstemp(dir=str(log_dir), prefix="." + LATENCIES_FILE)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            np.savez(stream, validation_ns=validation, inference_ns=inference)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(log_dir / LATENCIES_FILE)
-    except BaseException:
-        Path(temporary).unlink()
-        raise
+    with replaced(log_dir / LATENCIES_FILE) as stream:
+        np.savez(stream, validation_ns=validation, inference_ns=inference)
 
 
 def in_words(result: Result, path: Path) -> str:

@@ -6,6 +6,7 @@ import time
 from typing import Any, Callable, List, Sequence
 
 from tools.errors import CaseCrash
+from tools.figures import Reason
 
 Clock = Callable[[], int]
 
@@ -49,6 +50,12 @@ class TimedSUT:
         self.latencies_ns.append(latency)
         self.outputs = tensors
         return tensors if isinstance(tensors, list) else list(tensors)
+
+
+def foo_doubts(foo_seconds: float, what_of_them: str = "are subtracted") -> List[Reason]:
+    """The doubt of an engine that declared time as spent on other than inference."""
+    text = "the engine declared {:.6f} s of foo_time, which {}; review what it does in them"
+    return [Reason("foo_time", text.format(foo_seconds, what_of_them))] if foo_seconds else []
 
 
 def untimed(engine: Any) -> Any:

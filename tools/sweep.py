@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, ContextManager, Iterator, List, Optional, Sequence, Tuple
 
 from loguru import logger
 
@@ -14,57 +14,63 @@ from tools.device import is_out_of_memory
 from tools.difference import WRONG_OUTPUTS, difference, verdict
 from tools.errors import ConfigError
 from tools.findings import as_measurement
+from tools.host_load import memory_left
 from tools.measure import Measurement
+from tools.memory import bounded_memory
 from tools.plugins import closed
 from tools.steps import reason_for
 
 NO_MEMORY = "out of memory"
 
+MOST_OF_MEMORY = 0.95
+"""A batch size may take this share of the memory that is left; what takes more is refused, before the kernel ends the run."""
+
 
 @dataclass(frozen=True)
 class Subject:
-    """The case, its model, its config, `compile(config) -> (engine, seconds)` for other batch sizes, and `wrong(measured)`: why
+    """The case, its config, `compile(config) -> (engine, seconds)` for other batch sizes, and `wrong(measured)`: why
     what was measured there must not be quoted."""
 
     case: Any
-    model: Any
     config: Any
     compile: Callable[[Any], Tuple[Any, float]]
     wrong: Callable[[Measurement], Sequence[Reason]]
 
 
-def sweep(subject: Subject, engine: Any, measured: Measurement) -> Tuple[SweepPoint, ...]:
+def sweep(
+    subject: Subject, engine: Any, measured: Measurement, keep: Callable[[Sequence[SweepPoint]], None] = lambda _: None
+) -> Tuple[SweepPoint, ...]:
     """Measure every batch size of `config.batch_sizes` with every number of `config.clients`, and mark the knee.
 
     `measured` is the case's own batch size on `engine`, which is not measured again. Where shapes are static, each other size is
-    compiled anew. A batch that runs out of memory ends the sweep upward.
+    compiled anew. A batch that runs out of memory ends the sweep upward: on a processor, too, as far as compiling and one client
+    go (the stacks of many clients' threads reserve more than they use). After each point `keep` gets all that there are.
     """
     config = subject.config
     points: List[SweepPoint] = []
     for batch_size in config.batch_sizes or (config.batch_size,):
-        points += _of_one_size(subject, batch_size, engine, measured)
+        for point in _of_one_size(subject, batch_size, engine, measured):
+            points.append(point)
+            keep(with_knee(points))
         if points[-1].detail.startswith(NO_MEMORY):
             break
     return with_knee(points)
 
 
-def _of_one_size(subject: Subject, batch_size: int, engine: Any, measured: Measurement) -> List[SweepPoint]:
-    config = subject.config._replace(batch_size=batch_size)
-    points: List[SweepPoint] = []
-    clients = 1
+def _of_one_size(subject: Subject, batch_size: int, engine: Any, measured: Measurement) -> Iterator[SweepPoint]:
+    config, clients = subject.config._replace(batch_size=batch_size), 1
     try:
         with _engine_for(subject, config, engine) as (running, seconds):
             one = measured if batch_size == subject.config.batch_size else _one_client(subject, config, running)
             for clients in config.clients or (1,):
                 logger.info("sweep: batch size {}, {} client(s)", batch_size, clients)
                 phase, wrong = _measured(subject, one, running, clients)
-                points.append(_point(config, clients, phase, wrong, seconds, running))
+                yield _point(config, clients, phase, wrong, seconds, running)
     except Exception as error:  # what one size does to a plug-in costs no other size its figures
         logger.opt(exception=error).warning("sweep: batch size {} failed", batch_size)
         message = reason_for("sweep", error).message.partition(": ")[2]
         detail = "{}: {}".format(NO_MEMORY, message) if is_out_of_memory(error) else message
-        points.append(SweepPoint(batch_size, clients, FAILED, detail=detail))
-    return points
+        yield SweepPoint(batch_size, clients, FAILED, detail=detail)
 
 
 @contextmanager
@@ -75,14 +81,23 @@ def _engine_for(subject: Subject, config: Any, engine: Any) -> Iterator[Tuple[An
         return
     if config.exist_onnx_path is not None or config.exist_compiler_path is not None:
         raise ConfigError("another batch size needs an export of its own; set dynamic_batch where the file's batch is dynamic")
-    made, seconds = subject.compile(config)
+    with _bounded(config):
+        made, seconds = subject.compile(config)
     with closed(made):
         yield made, seconds
 
 
 def _one_client(subject: Subject, config: Any, engine: Any) -> Measurement:
     case = subject.case
-    return as_measurement(case.engine_forward(engine, case.build_dataloader(config), case.evaluator, config), "engine_forward")
+    with _bounded(config):
+        forward = case.engine_forward(engine, case.build_dataloader(config), case.evaluator, config)
+    return as_measurement(forward, "engine_forward")
+
+
+def _bounded(config: Any) -> ContextManager[None]:
+    """A device refuses what it does not have by itself."""
+    left = memory_left() if config.vendor == "cpu" else None
+    return bounded_memory(None if left is None else int(MOST_OF_MEMORY * left))
 
 
 def _measured(subject: Subject, one: Measurement, engine: Any, clients: int) -> Tuple[Phase, Sequence[Reason]]:

@@ -12,9 +12,6 @@ from tools.steadiness import windows_agree
 from tools.sut import Clock, TimedSUT
 from tools.workload import Workload
 
-DEFAULT_QUERIES = 10
-DEFAULT_LIMIT = 30.0
-
 WINDOW_NS = 50_000_000
 """A window lasts at least this long, so that the medians of a fast engine are of more than its first microseconds …"""
 
@@ -29,14 +26,13 @@ def warm_up(engine: Any, batch: Any, workload: Workload, clock: Clock) -> Tuple[
     cannot be right and for a forward that makes no query.
     """
     config = workload.config
-    wanted = getattr(config, "warmup", DEFAULT_QUERIES)
-    if not wanted:
+    if not config.warmup:
         return WarmUp(0, 0.0), ()
     sut, began = TimedSUT(engine, clock), clock()
-    limit = began + getattr(config, "warmup_limit", DEFAULT_LIMIT) * 1e9
+    limit = began + config.warmup_limit * 1e9
     medians: List[float] = []
     while not medians or (not windows_agree(medians) and clock() < limit):
-        medians.append(_window(sut, batch, workload, wanted, limit, clock()))
+        medians.append(_window(sut, batch, workload, config.warmup, limit, clock()))
     stable = windows_agree(medians)
     warmed = WarmUp(len(sut.latencies_ns), (clock() - began) / 1e9, sut.latencies_ns[0], stable)
     return warmed, () if stable else (_not_stable(medians, warmed),)

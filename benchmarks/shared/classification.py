@@ -8,7 +8,7 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 import torch
 
-from tools.device import accelerator
+from tools.device import torch_device
 from tools.errors import CaseCrash
 from tools.framework_engine import FrameworkEngine
 from tools.limits import limited
@@ -37,7 +37,7 @@ class Batch:
 
 def reference_device(config: Any) -> torch.device:
     """Where the framework's own run takes place: on the accelerator that torch knows, never for vendor cpu."""
-    return torch.device((None if config.vendor == "cpu" else accelerator()) or "cpu")
+    return torch.device(torch_device(config.vendor))
 
 
 class Loader(torch.utils.data.DataLoader[Any]):

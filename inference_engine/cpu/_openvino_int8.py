@@ -8,8 +8,11 @@ import logging
 import os
 from typing import Any, Dict
 
-from tools.calibration import calibration_inputs, calibration_key
+from tools.calibration import calibration_inputs
+from tools.environment import package_version
 from tools.errors import ConfigError
+
+QUANTISER = "nncf {}".format(package_version("nncf"))
 
 
 def quantised(model: Any, config: Any) -> Any:
@@ -23,11 +26,6 @@ def quantised(model: Any, config: Any) -> Any:
     queries = list(calibration_inputs(config))
     with contextlib.redirect_stdout(io.StringIO()):  # progress bars
         return nncf.quantize(model, nncf.Dataset(queries, feeds), subset_size=len(queries), target_device=nncf.TargetDevice.CPU)
-
-
-def quantiser(config: Any) -> str:
-    """What the quantisation adds to the key of a compiled file."""
-    return "nncf {}, {}".format(_nncf().__version__, calibration_key(config))
 
 
 def _nncf() -> Any:

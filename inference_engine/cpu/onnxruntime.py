@@ -11,7 +11,7 @@ import torch
 
 from inference_engine.cpu._profiling import profiled_session, second_pass, swapped
 from tools.cache import compiled_file
-from tools.calibration import calibration_key, is_quantised
+from tools.calibration import is_quantised, recipe
 from tools.precision import as_it_ran, setting_for
 
 FILE = "model.optimized.onnx"
@@ -29,12 +29,9 @@ class InferModel:
     def __init__(self, config: Any, onnx_path: str, model: Any) -> None:
         del model
         setting_for(config, {"fp32": None, "int8": None}, "openvino and inductor compute in bf16 on a CPU")
-        self._threads = config.threads
-        self._path, self._cached = config.exist_compiler_path, True
-        if self._path is None:
-            self._path, self._cached = compiled_file(
-                config, _recipe(config), onnx_path, FILE, lambda path: _compile(onnx_path, path, config)
-            )
+        self._path, self._cached = compiled_file(
+            config, recipe(_version(), config), onnx_path, FILE, lambda path: _compile(onnx_path, path, config)
+        )
         options = _options(config.threads)
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         self._session = _session(self._path, options)
@@ -53,7 +50,7 @@ class InferModel:
             "device": ", ".join(self._session.get_providers()),
             **self._ran,
             "concurrent": True,
-            "threads": self._threads,
+            "threads": self._session.get_session_options().intra_op_num_threads or None,
             "compiled_file": self._path,
             "compiled_file_cached": self._cached,
         }
@@ -113,8 +110,3 @@ def _session(path: str, options: Any) -> Any:
 
 def _version() -> str:
     return "onnxruntime " + str(onnxruntime.__version__)
-
-
-def _recipe(config: Any) -> str:
-    """What makes the compiled file beside the model: the version, and what int8 was calibrated with."""
-    return "{}, {}".format(_version(), calibration_key(config)) if config.precision == "int8" else _version()

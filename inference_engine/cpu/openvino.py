@@ -10,10 +10,10 @@ import numpy as np
 import openvino
 import torch
 
-from inference_engine.cpu._openvino_int8 import quantised, quantiser
+from inference_engine.cpu._openvino_int8 import QUANTISER, quantised
 from inference_engine.cpu._profiling import ProfiledRequest, swapped
 from tools.cache import compiled_file
-from tools.calibration import is_quantised
+from tools.calibration import is_quantised, recipe
 from tools.precision import as_it_ran, setting_for
 from tools.signal_stack import kept_signal_stack
 
@@ -33,12 +33,11 @@ class InferModel:
         properties: Dict[str, Any] = {"INFERENCE_PRECISION_HINT": setting_for(config, HINTS), "PERFORMANCE_HINT": "LATENCY"}
         if config.threads is not None:
             properties["INFERENCE_NUM_THREADS"] = config.threads
-        self._properties, self._path, self._cached = properties, config.exist_compiler_path, True
+        self._properties, made_by = properties, recipe(_version(), config, QUANTISER)
         with kept_signal_stack():
-            if self._path is None:
-                self._path, self._cached = compiled_file(
-                    config, _recipe(config), onnx_path, FILE, lambda path: _compile(onnx_path, path, properties, config)
-                )
+            self._path, self._cached = compiled_file(
+                config, made_by, onnx_path, FILE, lambda path: _compile(onnx_path, path, properties, config)
+            )
             self._compiled = _load(Path(self._path), properties)
         self._ran = as_it_ran(_types(self._compiled))
         self._threads = threading.local()
@@ -101,11 +100,6 @@ def _types(compiled: Any) -> List[str]:
 def _text(value: Any) -> str:
     """A runtime model's attribute: text, or older versions' object around it."""
     return value if isinstance(value, str) else str(value.astype(str))
-
-
-def _recipe(config: Any) -> str:
-    """What makes the compiled file beside the model: the version, and what int8 was calibrated with."""
-    return "{}, {}".format(_version(), quantiser(config)) if config.precision == "int8" else _version()
 
 
 def _version() -> str:

@@ -5,6 +5,8 @@ from types import SimpleNamespace
 
 import torch
 
+from tools.config_keys import KEYS
+
 SECOND = 10**9
 
 
@@ -62,8 +64,9 @@ def batches(*items):
 
 
 def config(**settings):
-    """One pass without warm-up, unless `settings` say otherwise."""
-    return SimpleNamespace(**dict({"repeat": 1, "warmup": 0, "min_seconds": 0.0, "percentiles": ()}, **settings))
+    """Every key's default, but one pass without warm-up, unless `settings` say otherwise."""
+    defaults = {name: key.default for name, key in KEYS.items()}
+    return SimpleNamespace(**{**defaults, "warmup": 0, "percentiles": (), **settings})
 
 
 def once(sut, batch, config):

@@ -90,14 +90,20 @@ def compiled_on(tmp_path, monkeypatch):
     model.write_bytes(b"a model")
     monkeypatch.setattr(cache, "onnx_files", lambda path: [model])
 
-    def ask(vendor="acme", **hardware):
+    def ask(vendor="acme", given=None, **hardware):
         for name, told in {**CPU, **hardware}.items():
             monkeypatch.setattr(cache, name, told)
         names = {"case": "toy", "vendor": vendor, "compiler": "fast", "precision": "fp32", "threads": None}
-        config = SimpleNamespace(perf_dir=str(tmp_path), **names)
-        return compiled_file(config, "fast 1.0", str(model), "file", lambda path: path.write_text("compiled"))[1]
+        config = SimpleNamespace(perf_dir=str(tmp_path), exist_compiler_path=given, **names)
+        found = compiled_file(config, "fast 1.0", str(model), "file", lambda path: path.write_text("compiled"))
+        return found[1] if given is None else found
 
     return ask
+
+
+def test_a_file_that_is_given_is_taken_and_nothing_compiled(compiled_on, tmp_path):
+    assert compiled_on(given="/mine.plan") == ("/mine.plan", True)
+    assert not (tmp_path / "onnxs").exists()
 
 
 def test_a_compiled_file_is_found_again_on_the_same_hardware(compiled_on):

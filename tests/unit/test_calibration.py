@@ -13,7 +13,7 @@ from case_support import ROOT, case_config  # noqa: E402
 from benchmarks.digits import pytorch as digits  # noqa: E402
 from benchmarks.resnet50 import pytorch as resnet50  # noqa: E402
 from benchmarks.shared.calibration_folder import calibration_images  # noqa: E402
-from tools.calibration import calibration_inputs, calibration_key  # noqa: E402
+from tools.calibration import calibration_inputs, recipe  # noqa: E402
 from tools.errors import CaseCrash, ConfigError  # noqa: E402
 
 
@@ -139,5 +139,8 @@ def test_more_than_enough_data_is_not_read(monkeypatch):
     assert len(list(calibration_inputs(given(monkeypatch, build_calibration=endless)))) == 3
 
 
-def test_the_key_of_a_compiled_file_says_how_many_samples_of_what(monkeypatch):
-    assert calibration_key(given(monkeypatch)) == "calibrated with 5 samples of words"
+def test_the_recipe_of_an_int8_file_says_by_what_and_with_how_many_samples_of_what(monkeypatch):
+    int8 = SimpleNamespace(**vars(given(monkeypatch)), precision="int8")
+    assert recipe("acmert 1.2", int8) == "acmert 1.2, calibrated with 5 samples of words"
+    assert recipe("acmert 1.2", int8, "acmeq 3") == "acmert 1.2, acmeq 3, calibrated with 5 samples of words"
+    assert recipe("acmert 1.2", SimpleNamespace(precision="bf16"), "acmeq 3") == "acmert 1.2"

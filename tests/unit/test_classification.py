@@ -7,6 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from loop_fakes import config  # noqa: E402
+
 from benchmarks.shared.classification import Batch, classify, make_loader, reference_device, top1  # noqa: E402
 from tools.errors import CaseCrash  # noqa: E402
 from tools.measure import check_outputs  # noqa: E402
@@ -14,7 +16,7 @@ from tools.measure import check_outputs  # noqa: E402
 
 def loader(count, batch_size, labelled=True, num_workers=0):
     data = [(torch.full((1, 2, 2), float(index)), index if labelled else None) for index in range(count)]
-    return make_loader(data, SimpleNamespace(vendor="cpu", batch_size=batch_size, num_workers=num_workers))
+    return make_loader(data, config(vendor="cpu", batch_size=batch_size, num_workers=num_workers))
 
 
 def batch(items=2, size=2, labels=(0, 1)):

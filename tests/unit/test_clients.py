@@ -87,6 +87,21 @@ def test_outputs_that_cannot_be_right_are_refused():
         measure_clients(Sleeper(True), workload(forward=lambda sut, batch, settings: sut([batch.rows]) * 2), 2)
 
 
+def test_latencies_are_judged_in_the_order_of_their_calls_whoever_made_them():
+    """One client always waits twice as long as the other: two kinds of calls, but no change over the run."""
+    answers = [
+        clients._Answer(number * 10**6, 1, [10**6 * (1 + who) + number % 7 * 1000]) for who in (0, 1) for number in range(1, 201)
+    ]
+    phase = clients._phase(answers, [], 0)
+    assert (phase.queries, [doubt.kind for doubt in phase.doubts]) == (400, ["bimodal"])
+
+
+def test_what_the_engine_declares_as_not_inference_is_a_doubt_and_there_is_no_whole():
+    phase, _ = measure_clients(lambda inputs: (time.sleep(0.001), ([inputs[0]], 1e-6))[1], workload(), 2)
+    assert [doubt.kind for doubt in phase.doubts if doubt.kind == "foo_time"] == ["foo_time"]
+    assert (phase.foo_seconds > 0, phase.whole) == (True, None)
+
+
 def test_whether_an_engine_can_be_called_concurrently_is_what_it_says():
     assert is_concurrent(Sleeper(True))
     assert not is_concurrent(Sleeper("yes"))

@@ -43,6 +43,15 @@ def onnx_path(config, model):
     return digits.export_model(model, config)
 
 
+@pytest.fixture
+def _two_threads():
+    """What torch has set, and gets back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def batches(config):
     return list(digits.build_dataloader(config))
@@ -96,9 +105,19 @@ def test_an_open_batch_takes_any_size(engine, config, model, batches):
         assert output.shape == (size, 10)
 
 
-@pytest.mark.parametrize("engine", FROM_FILES)
-def test_threads_are_taken_and_reported(engine, config, onnx_path):
-    assert build(engine, config._replace(threads=1), onnx_path).describe()["threads"] == 1
+@pytest.mark.parametrize("engine", [*FROM_FILES, "inductor"])
+@pytest.mark.usefixtures("_two_threads")
+def test_threads_are_taken_and_reported(engine, config, model):
+    """For inductor without an ONNX file, with which it compiles at once."""
+    path = digits.export_model(model, config) if engine in FROM_FILES else None
+    assert build(engine, config._replace(threads=1), path, model).describe()["threads"] == 1
+
+
+def test_onnxruntime_says_what_its_session_has_and_not_what_was_asked_for(config, onnx_path):
+    engine = build("onnxruntime", config._replace(threads=2), onnx_path)
+    engine._session = build("onnxruntime", config._replace(threads=3), onnx_path)._session
+    assert engine.describe()["threads"] == 3
+    assert build("onnxruntime", config._replace(threads=None), onnx_path).describe()["threads"] is None
 
 
 def test_openvino_compiles_an_onnx_file_given_as_its_own(config, onnx_path, batches):

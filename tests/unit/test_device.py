@@ -70,7 +70,13 @@ def test_device_memory_is_summed_over_devices(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "error", [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate"), RuntimeError("can't allocate memory: 4 B")]
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("CUDA out of memory. Tried to allocate"),
+        RuntimeError("can't allocate memory: 4 B"),
+        RuntimeError("Failed to allocate 98304 bytes of memory"),
+    ],
 )
 def test_memory_that_ran_out_is_recognised_even_as_a_cause(error):
     wrapped = ValueError("the engine failed")

@@ -72,6 +72,14 @@ def test_the_model_is_in_evaluation_mode():
     assert outputs[0].sum() == 100
 
 
+def test_threads_are_taken_and_reported():
+    before = torch.get_num_threads()
+    try:
+        assert FrameworkEngine(torch.nn.Linear(2, 2), config(threads=3)).describe()["threads"] == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_integers_keep_their_type(monkeypatch):
     monkeypatch.setattr("tools.framework_engine.is_honoured", lambda: False)
     model = torch.nn.Embedding(3, 2)

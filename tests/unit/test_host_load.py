@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tools.host_load import Usage, load_doubts, memory_doubts, memory_limit, usage
+from tools.host_load import Usage, load_doubts, memory_doubts, memory_left, memory_limit, usage
 
 
 def at(wall=0.0, busy=0.0, stolen=0.0, own=0.0, waiting=0.0):
@@ -73,6 +73,26 @@ def test_without_a_limit_it_is_the_machines_memory(tmp_path):
     machine = memory_limit(tmp_path)
     (tmp_path / "memory.max").write_text("max\n")
     assert memory_limit(tmp_path) == machine > 2**28
+
+
+@pytest.mark.parametrize(("limit", "use", "parts"), [
+    ("memory.max", "memory.current", "memory.stat"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
+])  # fmt: skip
+def test_what_is_left_is_the_limit_less_what_is_in_use_and_no_mere_cache(tmp_path, limit, use, parts):
+    (tmp_path / limit).parent.mkdir(exist_ok=True)
+    for name, text in ((limit, "1000\n"), (use, "700\n"), (parts, "anon 600\nactive_file 60\ninactive_file 40\n")):
+        (tmp_path / name).write_text(text)
+    (tmp_path / "meminfo").write_text("MemTotal:       9 kB\nMemAvailable:   8 kB\n")
+    assert memory_left(tmp_path, tmp_path) == 400
+
+
+def test_what_is_left_without_a_limit_is_what_the_machine_has_available(tmp_path):
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory_left(tmp_path, tmp_path) is None
+    (tmp_path / "meminfo").write_text("MemTotal:       9 kB\nMemAvailable:   8 kB\n")
+    assert memory_left(tmp_path, tmp_path) == 8192
+    assert 2**24 < memory_left() <= memory_limit()
 
 
 def test_a_peak_near_the_limit_is_a_doubt(tmp_path):

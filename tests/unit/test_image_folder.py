@@ -1,12 +1,12 @@
 """ImageNet-style folders, on JPEGs made on the spot."""
 
-from types import SimpleNamespace
-
 import pytest
 
 torch = pytest.importorskip("torch")
 Image = pytest.importorskip("PIL.Image")
 numpy = pytest.importorskip("numpy")
+
+from loop_fakes import config  # noqa: E402
 
 from benchmarks.shared.classification import make_loader  # noqa: E402
 from benchmarks.shared.image_folder import ImageFolder, Preparation  # noqa: E402
@@ -82,9 +82,9 @@ def test_an_image_that_cannot_be_decoded_is_named(folder, content):
 
 def test_a_worker_process_names_the_image_as_plainly(folder):
     (folder / "n01" / "n01_0.JPEG").write_bytes(b"not an image")
-    config = SimpleNamespace(vendor="cpu", batch_size=2, num_workers=1)
+    settings = config(vendor="cpu", batch_size=2, num_workers=1)
     with pytest.raises(CaseCrash, match=r"^\S*n01_0\.JPEG: cannot be decoded: [^\n]*; replace or remove the file$"):
-        list(make_loader(ImageFolder(str(folder), PLAIN, 1000), config))
+        list(make_loader(ImageFolder(str(folder), PLAIN, 1000), settings))
 
 
 def test_a_folder_without_classes_says_what_is_expected(tmp_path):

@@ -5,20 +5,23 @@ from types import SimpleNamespace
 
 import pytest
 
-from tools.limits import limited, unlimited
+from tools.limits import limit_notes, limited, unlimited
 
 DATA = list(range(1000))
 
 
+def config(data_percent=100.0, max_samples=None):
+    return SimpleNamespace(data_percent=data_percent, max_samples=max_samples)
+
+
 def taken(data=DATA, **limits):
-    found = limited(data, SimpleNamespace(**limits))
+    found = limited(data, config(**limits))
     return [found[index] for index in range(len(found))]
 
 
 def test_without_limits_it_is_the_data_set_itself():
-    assert limited(DATA, SimpleNamespace()) is DATA
-    assert limited(DATA, SimpleNamespace(data_percent=100.0, max_samples=None)) is DATA
-    assert limited(DATA, SimpleNamespace(max_samples=1000)) is DATA
+    assert limited(DATA, config()) is DATA
+    assert limited(DATA, config(max_samples=1000)) is DATA
 
 
 @pytest.mark.parametrize(
@@ -46,10 +49,18 @@ def test_items_are_spread_evenly_and_come_once_in_their_order(count):
     assert found == sorted(set(found))
 
 
+@pytest.mark.parametrize(("batches", "most", "said"), [(4, 12, True), (3, 12, False), (4, None, False), (iter(()), 1, False)])
+def test_a_case_that_does_not_limit_its_data_is_noted(batches, most, said):
+    loader = [None] * batches if isinstance(batches, int) else batches
+    notes = limit_notes(loader, SimpleNamespace(max_samples=most, batch_size=4))
+    expected = ("max_samples is 12, but a pass has 13 items or more: the case does not limit its data",)
+    assert notes == (expected if said else ())
+
+
 def test_an_empty_data_set_stays_empty():
     assert taken([], max_samples=3) == []
 
 
 def test_the_whole_data_set_is_found_again():
-    assert unlimited(limited(DATA, SimpleNamespace(max_samples=3))) is DATA
+    assert unlimited(limited(DATA, config(max_samples=3))) is DATA
     assert unlimited(DATA) is DATA

@@ -125,6 +125,29 @@ def test_an_interrupt_between_queries_ends_the_computing_and_one_within_breaks_t
     assert (lg.done, type(sut.error)) == ([0], KeyboardInterrupt)
 
 
+def test_an_interrupt_breaks_off_no_query_of_another_thread():
+    """Raised in the main thread, which computes nothing then, it would end the run under loadgen's own threads."""
+    computing, go_on = threading.Event(), threading.Event()
+
+    def engine(inputs):
+        computing.set()
+        assert go_on.wait(10)
+        return [inputs[0]], 0.0
+
+    lg, sut = make(engine, QueuedSUT, clients=2)
+    other = threading.Thread(target=sut.answer, args=([0], [0], sut._suts[1]))
+    other.start()
+    assert computing.wait(10)
+    try:
+        sut.interrupt()
+    except KeyboardInterrupt:
+        pytest.fail("raised where nothing is computed")
+    finally:
+        go_on.set()
+        other.join()
+    assert (lg.done, type(sut.error)) == ([0], KeyboardInterrupt)
+
+
 @pytest.mark.parametrize("clients", [1, 3])
 def test_queued_queries_are_answered_after_they_were_issued(clients):
     engine = Engine()

@@ -110,6 +110,30 @@ def test_a_product_that_torch_does_not_have_gives_no_peak_and_says_so(quick, mon
     assert "torch cannot multiply int8 matrices on cpu: {}".format(str(error).split("\n")[0]) in found.detail
 
 
+def test_a_baseline_or_a_copy_that_torch_refuses_costs_its_figure_and_not_the_run(quick, monkeypatch):
+    made = peak._products
+
+    def only_bf16(precision, size, place):
+        if precision == "fp32":
+            raise RuntimeError("no kernel image is available")
+        return made(precision, size, place)
+
+    monkeypatch.setattr(peak, "_products", only_bf16)
+    monkeypatch.setattr(torch, "ones", lambda *_, **__: torch.empty(1, device="nonsense"))
+    found = measured_peak(config("bf16"), "cpu")
+    assert (found.flops, found.bytes_per_second) == (None, None)
+    assert "torch cannot multiply fp32 matrices on cpu: no kernel image is available; torch cannot copy: " in found.detail
+
+
+def test_nothing_is_asked_for_that_the_memory_left_does_not_hold(quick, monkeypatch):
+    monkeypatch.setattr(peak, "memory_left", lambda: 4 * 4 * 64**2 * 2)
+    found = measured_peak(config(), "cpu")
+    assert "of 64 x 64 matrices" in found.detail
+    assert (found.bytes_per_second, "no memory is left for a copy of 1 MiB" in found.detail) == (None, True)
+    monkeypatch.setattr(peak, "memory_left", lambda: 1000)
+    assert measured_peak(config(), "cpu").flops is None
+
+
 def test_memory_that_runs_out_ends_the_search_and_keeps_what_was_found(quick, monkeypatch):
     made = peak._products
 

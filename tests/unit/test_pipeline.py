@@ -1,6 +1,9 @@
 """The seven steps with a toy case and engine: the switches, the failures, and what is left on disk."""
 
+import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,12 +12,12 @@ from guest_project import Project
 from tools.contract import result_from_json
 from tools.pipeline import Request, run
 
+ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = ("benchmarks", "inference_engine", "benchmarks_note")
 
 
 def forget_plugins():
-    for name in [name for name in sys.modules if name.split(".")[0] in PLUGINS]:
-        del sys.modules[name]
+    return {name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] in PLUGINS}
 
 
 @pytest.fixture
@@ -22,9 +25,10 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr("tools.insight.usage", lambda: None)  # who else is busy on this machine is no matter of these tests
     monkeypatch.setattr("tools.insight.measured_peak", lambda config, device: None)
-    forget_plugins()
+    own = forget_plugins()
     yield Project(tmp_path)
     forget_plugins()
+    sys.modules.update(own)
 
 
 def measure_toy(project, *settings, data_dir=None, case="toy"):
@@ -98,6 +102,19 @@ def test_the_framework_honours_the_switches(project, switches, skipped, calls):
     assert (result.validation is None, result.inference is None) == ("c" in skipped, "f" in skipped)
 
 
+@pytest.mark.parametrize("key", ["exist_onnx_path", "exist_compiler_path"])
+def test_relative_paths_start_at_the_projects_folder_and_not_the_current_one(project, key):
+    given = project.write("onnxs/given", "")
+    result = measure_toy(project, "{}=onnxs/given".format(key))
+    assert result.status == "OK", result.reasons
+    assert str(given) in " ".join(project.calls)
+    assert result.config[key]["value"] == str(given)
+
+
+def test_a_case_that_ignores_max_samples_is_noted(project):
+    assert "the case does not limit its data" in measure_toy(project, "max_samples=4").notes[0]
+
+
 def test_a_loaded_engine_file_is_said_in_the_step(project):
     plan = project.write("given.plan", "plan")
     result = measure_toy(project, "exist_compiler_path={}".format(plan))
@@ -142,6 +159,47 @@ def test_a_step_that_fails_is_in_the_result(project, place, old, new, failed, ki
         "skipped": letters[letters.index(failed) + 1 : 6],
         "failed": failed,
     }
+
+
+def test_what_was_measured_is_on_disk_before_the_machines_own_peak_is(project, monkeypatch):
+    seen = []
+
+    def die(findings):
+        seen.append(result_from_json((project.log_dir / "result.json").read_text(encoding="utf-8")))
+        seen.append((project.log_dir / "latencies.npz").exists())
+
+    monkeypatch.setattr("tools.pipeline.find_peak", die)
+    assert measure_toy(project).status == "OK"
+    assert (seen[0].status, "own peak" in seen[0].reasons[0].message, seen[0].inference.core > 0) == ("FAILED", True, True)
+    assert (len(seen[0].artifacts["onnx"]["sha256"]), seen[1]) == (64, True)
+
+
+SWEEP = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {checkout!r})
+from tools.pipeline import Request, run
+root = Path({root!r})
+run(Request(root / "project", str(root / "data"), root / "log", "toy", "acme", "pytorch", ("batch_sizes=[4, 8]",)))
+"""
+
+
+def test_a_sweep_that_the_kernel_kills_keeps_its_first_point(project, tmp_path):
+    project.change_engine(
+        "self._config = config", "self._config = config\n        config.batch_size == 8 and os.kill(os.getpid(), 9)"
+    )
+    project.change_engine("import time", "import os, time")
+    project.log_dir.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", SWEEP.format(checkout=str(ROOT), root=str(tmp_path))],
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    result = result_from_json((project.log_dir / "result.json").read_text(encoding="utf-8"))
+    assert (result.status, result.reasons[0].kind) == ("FAILED", "CRASH")
+    assert [(point.batch_size, point.phase.core > 0) for point in result.sweep] == [(4, True)]
 
 
 def test_validation_survives_an_engine_that_fails(project):

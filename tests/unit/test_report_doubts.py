@@ -56,6 +56,11 @@ def test_a_device_that_says_that_it_slows_itself_down_is_believed():
     assert kinds(device(series("throttled_percent", 0.0), series("frequency_mhz", 1980.0))) == []
 
 
+def test_a_clock_that_falls_early_and_stays_low_is_one_too():
+    [doubt] = doubts(make_result(), device(series("frequency_mhz", lambda place: 1980.0 if place < 6 else 1410.0)), None)
+    assert "fell to 1,410 MHz from 1,980 (in 70 % of the readings)" in doubt.message
+
+
 def test_a_single_low_reading_is_no_doubt():
     assert kinds(device(series("frequency_mhz", lambda place: 600.0 if place == 3 else 1980.0))) == []
 

@@ -64,12 +64,14 @@ def digits_run(tmp_path_factory):
     model = digits.create_model(config)
     engine = InferModel(config, digits.export_model(model, config), model)
     measured = digits.engine_forward(engine, digits.build_dataloader(config), digits.evaluator, config)
-    return measured, {one.name: one for one in run_scenarios(measured.workload, engine, folder / "loadgen")}
+    checks = []
+    done = run_scenarios(measured.workload, engine, folder / "loadgen", lambda _, check: checks.append(check), audited=True)
+    return measured, {one.name: one for one in done}, checks
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_each_scenario_measures_digits_and_finds_the_accuracy_of_the_pass_over_the_data(digits_run, name):
-    measured, scenarios = digits_run
+    measured, scenarios, _ = digits_run
     done = scenarios[name]
     assert done.status == ("INVALID" if done.reasons else "OK"), done.reasons
     assert {reason.kind for reason in done.reasons} <= {"loadgen"}  # its rules want more queries than so short a test has
@@ -78,8 +80,14 @@ def test_each_scenario_measures_digits_and_finds_the_accuracy_of_the_pass_over_t
     assert done.folder == "loadgen/" + name
 
 
+def test_an_honest_engine_passes_each_scenarios_audit(digits_run):
+    checks = digits_run[-1]
+    assert [check.name.partition(":")[0] for check in checks] == list(ALL)
+    assert all(check.passed for check in checks), checks
+
+
 def test_a_case_that_fills_single_samples_up_says_so_without_a_doubt(digits_run):
-    _, scenarios = digits_run
+    _, scenarios, _ = digits_run
     said = {name: [note for note in done.notes if "fills a query" in note] != [] for name, done in scenarios.items()}
     assert said == {"SingleStream": True, "MultiStream": False, "Server": True, "Offline": False}
     assert scenarios["SingleStream"].reasons == ()

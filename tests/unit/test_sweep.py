@@ -14,6 +14,7 @@ from tools.sweep import Subject, sweep, with_knee
 KEYS = {
     "repeat": 3, "warmup": 0, "min_seconds": 0.0, "percentiles": (), "batch_size": 4, "batch_sizes": (), "clients": (),
     "dynamic_batch": False, "precision": "fp32", "exist_onnx_path": None, "exist_compiler_path": None,
+    "vendor": "fake", "log_freq": 30,
 }  # fmt: skip
 MS = 1e-3
 
@@ -61,7 +62,7 @@ def swept(most=10**6, own_rows=4, wrong=lambda measured: [], **changes):
 
     engine = Engine(clock, own_rows, most)
     measured = case.engine_forward(engine, case.build_dataloader(config), half_right, config)
-    return sweep(Subject(case, None, config, compile_for, wrong), engine, measured), made, measured
+    return sweep(Subject(case, config, compile_for, wrong), engine, measured), made, measured
 
 
 def test_each_size_is_measured_and_only_others_than_the_cases_own_are_compiled_anew():

@@ -224,6 +224,14 @@ def test_what_was_measured_before_a_study_ended_the_process_is_on_disk(measure_d
     assert (seen[0].status, seen[0].reasons[0].kind, seen[0].inference.core > 0) == ("FAILED", "CRASH", True)
 
 
+def test_a_size_that_the_memory_left_does_not_hold_ends_the_sweep_and_not_the_run(measure_digits, monkeypatch):
+    monkeypatch.setattr("tools.sweep.memory_left", lambda: 400 << 20)
+    result = measure_digits(Right, "batch_sizes=[8, 100000, 200000]")
+    assert result.status != "FAILED", result.reasons
+    assert [(point.batch_size, point.status) for point in result.sweep[1:]] == [(100000, "FAILED")]
+    assert result.sweep[1].detail.startswith("out of memory: ")
+
+
 def test_a_sweep_compiles_each_size_anew_and_keeps_going(measure_digits):
     result = measure_digits(Right, "batch_sizes=[1, 8]", "clients=[1, 2]")
     assert [(point.batch_size, point.clients) for point in result.sweep] == [(1, 1), (1, 2), (8, 1), (8, 2)]

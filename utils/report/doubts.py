@@ -11,7 +11,10 @@ from utils.monitoring.model import MonitorSummary, Series
 
 CLOCK_DROP = 0.10
 CLOCK_SHARE = 0.05
-"""A clock fell when in more than this share of the readings (two at least) it was below its median by more than CLOCK_DROP."""
+"""A clock fell when in more than this share of the readings (two at least) it was more than CLOCK_DROP below its usual rate …"""
+
+CLOCK_USUAL = 0.9
+"""… which is that of this quantile: one that falls early and stays low has a low median."""
 
 COOL = "cool the device, look at its power limit, or fix its clock, and measure again"
 
@@ -81,7 +84,7 @@ def _clock(result: Result, vendor: MonitorSummary) -> Iterable[Reason]:
     for series in _named(vendor, "frequency_mhz"):
         for start, stop in _measured(result):
             values = _busy_values(series, busy.get(series.device), start, stop)
-            usual = median(values) if values else 0.0
+            usual = sorted(values)[int(CLOCK_USUAL * (len(values) - 1))] if values else 0.0
             slow = [value for value in values if value < (1 - CLOCK_DROP) * usual]
             if len(slow) > max(1.0, CLOCK_SHARE * len(values)):
                 text = "{}: the clock fell to {:,.0f} MHz from {:,.0f} (in {:.0f} % of the readings); {}"

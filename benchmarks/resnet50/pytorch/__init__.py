@@ -4,14 +4,3 @@ from benchmarks.resnet50.pytorch.dataloader import build_calibration, build_data
 from benchmarks.resnet50.pytorch.model import create_model, describe, export_model
 from benchmarks.resnet50.pytorch.scoring import engine_forward, model_forward
 from benchmarks.shared.classification import top1 as evaluator
-
-__all__ = [
-    "build_calibration",
-    "build_dataloader",
-    "create_model",
-    "describe",
-    "engine_forward",
-    "evaluator",
-    "export_model",
-    "model_forward",
-]
