@@ -246,7 +246,7 @@ def test_a_monitor_that_crashes_is_a_note(project):
 
 
 def test_a_disk_too_full_for_the_report_leaves_the_figures_in_the_terminal(project, small_disk):
-    project.host_yaml(CASES=add_case(project, "toy"), FLAGPERF_LOG_PATH=small_disk("88k"))
+    project.host_yaml(CASES=add_case(project, "toy"), FLAGPERF_LOG_PATH=small_disk("88k"), MONITOR_INTERVAL=60)
     run = project.run()
     assert run.status == 1
     assert re.search("1 case, (OK|TAINTED)|0 of 1 case OK, 1 TAINTED", run.output)
@@ -257,7 +257,7 @@ def test_a_disk_too_full_for_the_report_leaves_the_figures_in_the_terminal(proje
 
 
 def test_a_disk_too_full_for_a_result_fails_the_case_and_says_so(project, small_disk):
-    project.host_yaml(CASES=add_case(project, "toy"), FLAGPERF_LOG_PATH=small_disk("28k"))
+    project.host_yaml(CASES=add_case(project, "toy"), FLAGPERF_LOG_PATH=small_disk("28k"), MONITOR_INTERVAL=60)
     run = project.run()
     assert run.status == 1
     assert "1 FAILED" in run.output
