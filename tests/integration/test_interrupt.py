@@ -167,13 +167,6 @@ def test_a_run_can_be_interrupted_while_an_image_is_built(container_project, sta
     assert containers(docker_client, finished) == []
 
 
-def test_under_nohup_a_run_outlives_the_terminal(project, started):
-    project.before = ("nohup",)
-    run = started("step f", call="import time\ntime.sleep(0.03)\nreturn inputs, 0.0")
-    run.send_signal(signal.SIGHUP)
-    assert project.finish(run).status == 0
-
-
 def test_a_guest_that_does_not_listen_is_killed(project, started):
     run = started("step f", call=DEAF)
     check_interrupted(project, *end(project, run, signal.SIGINT))

@@ -1,4 +1,4 @@
-"""Ctrl-C before anything has begun to run: never a traceback, and no folder of a run without its report."""
+"""Signals before anything has begun to run, and one that is to be ignored: no traceback, no folder of a run without its report."""
 
 import signal
 
@@ -32,3 +32,12 @@ def test_run_py_that_is_interrupted_while_it_loads_says_so_and_has_begun_nothing
     finished, _ = end(project, run, signal.SIGINT)
     assert (finished.status, finished.output) == (130, "run.py: interrupted\n")
     assert list(project.results.iterdir()) == []
+
+
+def test_under_nohup_a_run_outlives_the_terminal(project):
+    project.before = ("nohup",)
+    project.host_yaml(CASES=add_case(project, "toy", call="import time\ntime.sleep(0.03)\nreturn inputs, 0.0"))
+    run = project.start()
+    wait_for(run, "step f")
+    run.send_signal(signal.SIGHUP)
+    assert project.finish(run).status == 0
