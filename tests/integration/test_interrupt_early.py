@@ -1,4 +1,4 @@
-"""Signals before anything has begun to run, and one that is to be ignored: no traceback, no folder of a run without its report."""
+"""Signals before anything runs, and one that is to be ignored: no traceback, and no folder of a run without its report."""
 
 import signal
 
