@@ -16,7 +16,7 @@ check: setup
 	@$(BIN)/python run.py check
 
 test: system $(VENV)/.ready-for-tests
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup
+	@$(BIN)/python -m pytest --numprocesses 4 --dist loadgroup
 
 bench: $(VENV)/.ready-for-tests
 	@for bench in tests/bench/bench_*.py; do echo "== $$bench"; PYTHONPATH=.:tests/unit:tests/integration:tests/lab $(BIN)/python $$bench || exit 1; done

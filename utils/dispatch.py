@@ -192,7 +192,7 @@ class _Run:
         """Clear what a killed run left, and bring the code."""
         connection, host = session.connection, session.host.host
         if self.record is not None:
-            self._clear(connection, resumed=self.record.resumed)
+            self._clear(connection, session.host, resumed=self.record.resumed)
         self.display.phase(host, "code")
         copied = sync_code(connection, self.plan.checkout, self.plan.code_path, cancelled=session.cancellation.register)
         session.cancellation.check()
@@ -204,12 +204,14 @@ class _Run:
             for line in session.patience.again("containers of killed runs", lambda: reap(connection, self.plan.run_id)):
                 logger.warning("{}: left by a killed run and removed: {}", host, line)
 
-    def _clear(self, connection: Connection, resumed: bool) -> None:
-        """The host is ours, so what still runs there was left; but the container of a run that is resumed keeps its monitors."""
+    def _clear(self, connection: Connection, host: HostTarget, resumed: bool) -> None:
+        """The host is ours, so what still runs there was left; but the container of a run that is resumed keeps its monitors, and
+        what this run has begun under another name of the same machine goes on."""
+        mine = (self.plan.run_id, f"{host.host}_noderank{host.rank}")
         root = str(self.plan.results) if connection.is_local else str(PurePosixPath(guest_folder(self.plan)).parent)
-        end_guests(connection, root)
+        end_guests(connection, root, *mine)
         if not (resumed and self.plan.runtime == "docker"):
-            stop_monitors(connection, root)
+            stop_monitors(connection, root, *mine)
 
     def _bring_images(self, session: Session) -> None:
         """Under IMAGE_SOURCE copy, have all images on all hosts before anything is measured."""

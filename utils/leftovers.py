@@ -23,6 +23,7 @@ GUESTS_SECONDS = 60.0
 END_GUESTS = """
 import glob, os, signal, sys, time
 root = os.path.join(sys.argv[1], "")
+run, mine = sys.argv[2:4]
 def guests():
     for folder in glob.glob("/proc/[0-9]*"):
         try:
@@ -30,6 +31,8 @@ def guests():
             place = words[words.index("--log_dir") + 1]
             here = os.readlink(folder + "/ns/pid") == os.readlink("/proc/self/ns/pid")
             ours = place.startswith((root + "run", root + ".guest-run"))  # not one that somebody started by hand
+            if {run, ".guest-" + run} & set(place.split("/")) and os.path.basename(place) != mine:
+                continue  # this run's own, begun a moment ago under another name of this host
             if here and ours and any(word.endswith("run_inference.py") for word in words[:3]):
                 yield int(folder[6:]), place
         except (OSError, ValueError, IndexError):
@@ -46,24 +49,25 @@ for number, patience in ((signal.SIGTERM, 10), (signal.SIGKILL, 5)):
     while found and time.time() < until and any(guests()):
         time.sleep(0.05)
 """
-"""`python3 -c END_GUESTS <results>`, Python 3.6: ends the guests of runs below a folder and waits for their end. Those in a
-container, which have a process namespace of their own, are not meant."""
+"""`python3 -c END_GUESTS <results> <run> <host>_noderank<rank>`, Python 3.6: ends the guests of runs below a folder and waits for
+their end; of this run, only the host's own. Those in a container, which have a process namespace of their own, are not meant."""
 
 
-def end_guests(connection: Connection, root: str) -> None:
-    """End the guests that a killed run left below `root` on a host without a container around them. Raises HostError."""
+def end_guests(connection: Connection, root: str, run: str, mine: str) -> None:
+    """End the guests that a killed run left below `root` on a host without a container around them; of the run itself only those
+    in a folder called `mine`. Raises HostError."""
     try:
-        done = connection.run([connection.python, "-c", END_GUESTS, root], timeout=GUESTS_SECONDS).check()
+        done = connection.run([connection.python, "-c", END_GUESTS, root, run, mine], timeout=GUESTS_SECONDS).check()
         for line in done.stdout.splitlines():
             logger.warning("{}: left by a killed run and ended: {}", connection.host, line)
     except CommandError as error:
         logger.warning("{}: guests of killed runs were not looked for: {}", connection.host, error)
 
 
-def stop_monitors(connection: Connection, folder: str) -> None:
-    """Stop the monitors that write below a folder of a host. Raises HostError."""
+def stop_monitors(connection: Connection, folder: str, *spared: str) -> None:
+    """Stop the monitors that write below a folder of a host, but for `spared` (see stop_all). Raises HostError."""
     try:
-        for line in stop_all(connection, folder):
+        for line in stop_all(connection, folder, *spared):
             logger.warning("{}: left by a killed run and stopped: {}", connection.host, line)
     except CommandError as error:
         logger.warning("{}: monitors below {} were not looked for: {}", connection.host, folder, error)

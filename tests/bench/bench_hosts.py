@@ -6,6 +6,7 @@ Two hosts are two loopback names whose guests wait for a device that takes 0.1 s
 own; interleaved with one host, medians.
 """
 
+import re
 import resource
 import statistics
 import subprocess
@@ -96,7 +97,7 @@ def beside_one() -> tuple[float, float]:
         return tuple(statistics.median(seconds[1:]) for seconds in taken.values())
 
 
-def main() -> None:
+def main() -> int:
     sys.stdout.reconfigure(line_buffering=True)
     count = int(sys.argv[1]) if len(sys.argv) > 1 else HOSTS
     done = subprocess.run(
@@ -104,12 +105,14 @@ def main() -> None:
     )
     said = done.stdout.splitlines()
     print(said[-1], f"(at most {SECONDS:g} s and {MEGABYTES:g} MB); it printed {len(said) - 1} lines")
+    seconds, megabytes = map(float, re.search(r"hosts: ([\d.]+) s, peak (\d+) MB", said[-1]).groups())
     one, two = beside_one()
     print(f"one host {one:.1f} s, two hosts {two:.1f} s: {two / one:.2f} times (at most {RATIO:g})")
+    return 0 if seconds <= SECONDS and megabytes <= MEGABYTES and two <= RATIO * one else 1
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--simulate"]:
         simulate(int(sys.argv[2]))
     else:
-        main()
+        sys.exit(main())

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -51,8 +52,9 @@ def private_engine(folder, inside=OWN_WORLD):
     """An engine of our own that DOCKER_HOST leads to, started by the command `inside`; yields its process."""
     if shutil.which("dockerd") is None or os.geteuid() != 0:
         pytest.skip("only root, with dockerd installed, can start a Docker engine")
-    socket = f"unix://{folder}/docker.sock"
-    places = ["--data-root", folder / "data", "--exec-root", folder / "exec", "--pidfile", folder / "pid", "--host", socket]
+    short = Path(tempfile.mkdtemp(prefix="accelmark-engine-"))  # a socket's name has 107 letters at most
+    socket = f"unix://{short}/docker.sock"
+    places = ["--data-root", folder / "data", "--exec-root", short, "--pidfile", folder / "pid", "--host", socket]
     with (folder / "log").open("wb") as log:
         engine = subprocess.Popen([*inside, "dockerd", *map(str, places)], stdout=log, stderr=log)
     with pytest.MonkeyPatch.context() as patch:
@@ -63,7 +65,8 @@ def private_engine(folder, inside=OWN_WORLD):
         finally:
             engine.kill() if inside else engine.terminate()  # unshare takes no notice of a SIGTERM
             engine.wait(60)
-            subprocess.run(["umount", folder / "exec/netns/default"], capture_output=True, check=False)  # dockerd leaves it
+            subprocess.run(["umount", short / "netns/default"], capture_output=True, check=False)  # dockerd leaves it
+            shutil.rmtree(short, ignore_errors=True)
 
 
 def wait_for_engine(engine, log):

@@ -77,7 +77,7 @@ class Far:
     def __init__(self, project, lab):
         self.project, self.lab = project, lab
         self.seen: list[str] = []
-        self._process: subprocess.Popen[str] | None = None
+        self.process: subprocess.Popen[str] | None = None
 
     def write(self, *cases, hosts=None, **keys):
         """host.yaml with toy cases that have been added; `hosts` are those of the lab, all where none are named."""
@@ -105,14 +105,14 @@ class Far:
 
     def start(self, moment):
         """Start run.py and return when a line of its output has `moment`."""
-        self._process = self.project.start()
-        threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
+        self.process = self.project.start()
+        threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
         self.wait_for(moment)
-        return self._process
+        return self.process
 
     def wait_for(self, text, seconds=60.0):
         def there():
-            assert self._process.poll() is None or any(text in line for line in self.seen), "".join(self.seen)
+            assert self.process.poll() is None or any(text in line for line in self.seen), "".join(self.seen)
             return any(text in line for line in self.seen)
 
         hosts.eventually(there, seconds)
@@ -120,19 +120,25 @@ class Far:
     def finish(self, seconds=120.0):
         """Wait for its end; return what it came to and the seconds from now on."""
         began = time.monotonic()
-        status = self._process.wait(seconds)
-        hosts.eventually(lambda: self._process.stdout.closed, 10)
+        status = self.process.wait(seconds)
+        hosts.eventually(lambda: self.process.stdout.closed, 10)
         return Finished(status, "".join(self.seen), self.project.latest_report()), time.monotonic() - began
 
     def run(self, seconds=180.0):
-        self._process = self.project.start()
-        threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
+        self.process = self.project.start()
+        threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
         return self.finish(seconds)[0]
 
+    def kill(self):
+        """End run.py as a power cut would, and forget what it printed."""
+        self.process.kill()
+        self.process.wait()
+        self.seen.clear()
+
     def end(self):
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
 
     def log(self):
         """What the newest run has logged so far."""

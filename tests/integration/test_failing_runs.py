@@ -256,12 +256,22 @@ def test_a_disk_too_full_for_the_report_leaves_the_figures_in_the_terminal(proje
     assert "Traceback" not in run.output
 
 
+FILLER = """
+with open(f"{config.log_dir}/filler", "wb", buffering=0) as file:
+    try:
+        while True:
+            file.write(bytes(4096))
+    except OSError:
+        pass
+"""
+
+
 def test_a_disk_too_full_for_a_result_fails_the_case_and_says_so(project, small_disk):
-    project.host_yaml(CASES=add_case(project, "toy"), FLAGPERF_LOG_PATH=small_disk("28k"), MONITOR_INTERVAL=60)
+    project.host_yaml(CASES=add_case(project, "toy", compile=FILLER), FLAGPERF_LOG_PATH=small_disk("1m"), MONITOR_INTERVAL=60)
     run = project.run()
     assert run.status == 1
     assert "1 FAILED" in run.output
-    assert "result.json: No space left on device" in run.output
+    assert "No space left on device" in run.output
     assert "Traceback" not in run.output
 
 

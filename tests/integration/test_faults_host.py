@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 
 import hosts
 import pytest
@@ -56,6 +57,30 @@ def test_a_case_that_a_power_loss_ended_is_run_anew_when_the_run_is_resumed(far,
     assert nothing_left(host)
 
 
+def test_a_run_that_is_killed_is_resumed_with_the_containers_of_another_host(far, running, tmp_path):
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    far.project.environment["TMPDIR"] = str(temporary)
+    host = running()
+    far.kill()
+    resumed = far.project.run("run", "--resume")
+    assert (resumed.status, statuses(resumed)) == (0, [True, True]), resumed.output
+    assert any("taken up later" in note for note in resumed.case("slow")["notes"])
+    assert nothing_left(host)
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_second_ctrl_c_ends_at_once_and_clean_clears_the_other_host(far, running):
+    host, process = running(), far.process
+    process.send_signal(signal.SIGINT)
+    far.wait_for("interrupted: ending what goes on")
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    assert (process.wait(10), time.monotonic() - began < 3) == (130, True)
+    assert far.project.run("clean").status == 0
+    assert nothing_left(host)
+
+
 def test_an_engine_that_is_restarted_ends_its_containers_and_the_message_says_how_to_keep_them(far, running):
     host = running()
     host.kill_engine()
@@ -86,11 +111,29 @@ def test_an_engine_that_hangs_for_a_while_costs_nothing(far, running):
     assert nothing_left(host)
 
 
+def build(far, host, seconds, **keys):
+    """Start a run on one host, up to where its image is built, which takes so long; return run.py's process."""
+    text = f"ARG BASE_IMAGE\nFROM ${{BASE_IMAGE}}\nRUN sleep {seconds}\n"
+    far.project.write("docker_images/cpu/pytorch_here/Dockerfile", text)
+    far.write(far.case("slow"), far.case("second"), hosts=[host], **keys)
+    return far.start("image: Step 3")
+
+
+def test_an_engine_that_is_killed_while_it_builds_costs_nothing_but_time(far, lab_hosts):
+    [host, _] = lab_hosts
+    build(far, host, 4)
+    host.kill_engine()
+    host.start_engine()
+    run, _ = far.finish()
+    assert (run.status, statuses(run)) == (0, [True, True]), run.output
+    assert nothing_left(host)
+    with host.docker() as client:
+        assert client.containers.list(all=True) == []
+
+
 def test_an_engine_that_hangs_while_it_builds_costs_nothing_but_time(far, lab_hosts):
     [host, _] = lab_hosts
-    far.project.write("docker_images/cpu/pytorch_here/Dockerfile", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN sleep 2\n")
-    far.write(far.case("slow"), far.case("second"), hosts=[host])
-    far.start("image: Step 3")
+    build(far, host, 2)
     host.freeze_engine()
     threading.Timer(10, host.thaw_engine).start()
     run, _ = far.finish()
@@ -104,9 +147,7 @@ def test_an_engine_that_hangs_for_good_while_it_builds_is_lost_and_ctrl_c_need_n
     stream.write_text(
         stream.read_text().replace("PULSE_SECONDS, PULSES_MISSED = 20.0, 3", "PULSE_SECONDS, PULSES_MISSED = 1.0, 1")
     )
-    far.project.write("docker_images/cpu/pytorch_here/Dockerfile", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN sleep 60\n")
-    far.write(far.case("slow"), hosts=[host], RECONNECT_SECONDS=60)
-    process = far.start("image: Step 3")
+    process = build(far, host, 60, RECONNECT_SECONDS=60)
     host.freeze_engine()
     far.wait_for("slow:pytorch_here: lost; waiting for it, 60 s at most (RECONNECT_SECONDS)")
     process.send_signal(signal.SIGINT)

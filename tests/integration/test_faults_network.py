@@ -30,6 +30,10 @@ def cut(host, seconds):
     threading.Timer(seconds, host.heal).start()
 
 
+def locked(host):
+    return any("Holds a host's lock" in process for process in host.processes())
+
+
 def reach(far, host, moment):
     """Let a run come to a moment; collecting lasts some seconds, as a monitor does not listen."""
     if moment != "collecting":
@@ -56,6 +60,8 @@ def test_a_guest_goes_on_while_the_network_is_cut_and_no_line_of_it_is_lost(far,
     cut(one, seconds)
     if seconds > NOTICE_SECONDS:
         hosts.eventually(lambda: "waiting for it, 40 s at most (RECONNECT_SECONDS)" in far.log(), NOTICE_SECONDS)
+        hosts.eventually(lambda: not locked(one), 30)  # it frees itself while it is cut
+        hosts.eventually(lambda: locked(one), 30)
     run, _ = far.finish()
     assert run.status == 0, run.output
     assert {run.case("slow", host.address)["status"] for host in lab_hosts} <= set(MEASURED)

@@ -44,6 +44,20 @@ def test_an_unknown_host_key_is_shown_as_openssh_shows_it(sshd, tmp_path):
     assert "SSH_TRUST_FIRST_USE: true" in message
 
 
+def test_a_key_that_an_agent_holds_is_enough(sshd, tmp_path, monkeypatch):
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", tmp_path / "agent"], stdout=subprocess.DEVNULL)
+    try:
+        while not (tmp_path / "agent").exists():
+            time.sleep(0.01)
+        subprocess.run(["ssh-add", "-q", sshd.user_key], check=True, timeout=20, stderr=subprocess.DEVNULL)
+        with connect(sshd.target_with(key=None)) as connection:
+            assert connection.run(["true"], timeout=20).status == 0
+    finally:
+        agent.kill()
+        agent.wait()
+
+
 def test_trusted_on_first_use_a_host_is_checked_ever_after(tmp_path):
     known_hosts = tmp_path / "known_hosts"
     first = start_sshd(tmp_path)

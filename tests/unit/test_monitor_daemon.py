@@ -11,6 +11,17 @@ def own_pid_file(tmp_path, began):
     return pid_file
 
 
+def test_what_a_run_has_begun_under_another_name_of_its_host_is_left_alone(tmp_path):
+    places = [
+        tmp_path / name for name in ("run1/case/a_noderank0", "run1/case/b_noderank1", ".guest-run1/case/b_noderank1", "run0/c")
+    ]
+    for place in places:
+        place.mkdir(parents=True)
+        (place / "x_monitor.pid").touch()
+    daemon.stop_below(tmp_path, "*_monitor.pid", 0.1, "run1", "a_noderank0")
+    assert [(place / "x_monitor.pid").exists() for place in places] == [False, True, True, False]
+
+
 def test_a_daemon_with_the_number_and_the_birth_of_the_pid_file_is_live(tmp_path):
     pid_file = tmp_path / "x_monitor.pid"
     pid = daemon.launch(pid_file, lambda: lambda: daemon.stop_requested(60))

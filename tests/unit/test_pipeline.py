@@ -126,10 +126,8 @@ def test_a_loaded_engine_file_is_said_in_the_step(project):
 def test_raw_latencies_are_on_disk(project):
     measure_toy(project)
     with np.load(project.log_dir / "latencies.npz") as arrays:
-        assert {name: (arrays[name].dtype.name, len(arrays[name])) for name in arrays.files} == {
-            "validation_ns": ("int64", 4),
-            "inference_ns": ("int64", 4),
-        }
+        found = {name: (arrays[name].dtype.name, len(arrays[name])) for name in arrays.files}
+    assert found == {"validation_ns": ("int64", 4), "inference_ns": ("int64", 4)}
 
 
 @pytest.mark.parametrize(
@@ -190,12 +188,8 @@ def test_a_sweep_that_the_kernel_kills_keeps_its_first_point(project, tmp_path):
     )
     project.change_engine("import time", "import os, time")
     project.log_dir.mkdir()
-    done = subprocess.run(
-        [sys.executable, "-c", SWEEP.format(checkout=str(ROOT), root=str(tmp_path))],
-        capture_output=True,
-        check=False,
-        timeout=120,
-    )
+    script = SWEEP.format(checkout=str(ROOT), root=str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, timeout=120)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     result = result_from_json((project.log_dir / "result.json").read_text(encoding="utf-8"))
     assert (result.status, result.reasons[0].kind) == ("FAILED", "CRASH")
@@ -291,8 +285,7 @@ def test_a_case_without_a_metric_gives_no_accuracy(project):
     project.change_case("def evaluator", DESCRIBE % None + "def evaluator")
     result = measure_toy(project)
     assert (result.inference.accuracy, result.accuracy_metric) == (None, None)
-    assert result.notes[0] == "seeded weights"
-    assert result.artifacts["weights"] == {"sha256": "ab"}
+    assert (result.notes[0], result.artifacts["weights"]) == ("seeded weights", {"sha256": "ab"})
 
 
 def test_a_case_names_its_metric(project):
@@ -301,7 +294,5 @@ def test_a_case_names_its_metric(project):
 
 
 def test_every_step_that_ran_has_a_start_a_duration_and_a_peak(project):
-    for step in measure_toy(project).steps:
-        assert step.started > 0
-        assert step.seconds >= 0
-        assert step.peak_memory_bytes > 1_000_000
+    steps = measure_toy(project).steps
+    assert all(step.started > 0 <= step.seconds and step.peak_memory_bytes > 1_000_000 for step in steps)

@@ -71,10 +71,15 @@ def stop(pid_file: Path, seconds: float) -> bool:
     return signal.SIGKILL not in asked
 
 
-def stop_below(folder: Path, pattern: str, seconds: float) -> List[str]:
-    """Stop the daemons of all pid files in and below a folder; return those that ran, without `.pid`, and why one still does."""
+def stop_below(folder: Path, pattern: str, seconds: float, run: str = "", mine: str = "") -> List[str]:
+    """Stop the daemons of all pid files in and below a folder; return those that ran, without `.pid`, and why one still does.
+
+    In the folders of `run`, only those in a folder called `mine` are meant: the others have just been started.
+    """
     said = []
     for pid_file in sorted(folder.rglob(pattern)):
+        if run and {run, ".guest-" + run} & set(pid_file.parts) and pid_file.parent.name != mine:
+            continue
         ran = live(pid_file) is not None
         try:
             stop(pid_file, seconds)
@@ -148,4 +153,4 @@ def _wait_for_end(pid_file: Path, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.writelines(line + "\n" for line in stop_below(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])))
+    sys.stdout.writelines(line + "\n" for line in stop_below(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), *sys.argv[4:6]))

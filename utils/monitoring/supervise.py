@@ -41,12 +41,13 @@ def monitors(connection: Connection, code_path: str, vendor: str, log_dir: str, 
         yield supervised
 
 
-def stop_all(connection: Connection, results_root: str) -> list[str]:
+def stop_all(connection: Connection, results_root: str, *spared: str) -> list[str]:
     """Stop the monitors that runs left behind below `results_root` on a host; return what was stopped, or why not, in words.
+    `spared` is what daemon.stop_below calls `run` and `mine`.
 
     The code that stops them travels with the command, so it works whatever lies on the host. Raises HostError, CommandError.
     """
-    argv = [connection.python, "-", results_root, "*_monitor.pid", str(STOP_SECONDS)]
+    argv = [connection.python, "-", results_root, "*_monitor.pid", str(STOP_SECONDS), *spared]
     done = connection.run(argv, timeout=STOP_ALL_TIMEOUT, stdin=Path(daemon.__file__).read_bytes()).check()
     return [f"monitor {line}" for line in done.stdout.splitlines()]
 
