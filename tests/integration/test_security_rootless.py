@@ -33,7 +33,7 @@ def packages(rootless):
 def theirs(rootless, packages, tmp_path):
     """A project of the user's, run as the user, whose cases run in containers of his own engine."""
     project = copy_project(rootless.folder / tmp_path.name / "project")
-    project.environment = {"DOCKER_HOST": rootless.url, "HOME": str(rootless.folder / "home"), "PYTHONDONTWRITEBYTECODE": "1"}
+    project.environment.update(DOCKER_HOST=rootless.url, HOME=str(rootless.folder / "home"), PYTHONDONTWRITEBYTECODE="1")
     project.before = (*AS_USER, *READING_ALL)
     project.write("docker_images/cpu/pytorch_here/Dockerfile", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN echo built > /built\n")
     project.host_yaml(

@@ -23,8 +23,7 @@ def theirs():
     folder = Path(tempfile.mkdtemp(prefix="accelmark-sudo-"))
     project = copy_project(folder / "project")
     (folder / "home").mkdir()
-    project.environment = {"HOME": str(folder / "home"), "PYTHONDONTWRITEBYTECODE": ""}
-    project.environment.update(SUDO_UID=str(USER), SUDO_GID=str(GROUP))
+    project.environment.update(HOME=str(folder / "home"), PYTHONDONTWRITEBYTECODE="", SUDO_UID=str(USER), SUDO_GID=str(GROUP))
     give(folder)
     yield project
     shutil.rmtree(folder)
