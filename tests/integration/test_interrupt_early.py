@@ -6,30 +6,26 @@ from test_interrupt import end, interrupted, wait_for
 from toy import add_case
 
 
-def dawdle(project, file, before):
-    """Let run.py pause where this line begins, so that a signal meets it there."""
+def ended_where(project, file, line):
+    """Interrupt a run where this line begins; return what it came to."""
     code = project.folder / file
     pause = 'import time; print("dawdling", flush=True); time.sleep(1); '
-    assert before in code.read_text()
-    code.write_text(code.read_text().replace(before, pause + before, 1))
-
-
-def test_a_run_that_is_interrupted_as_its_folder_was_just_made_leaves_a_report_there(project):
-    dawdle(project, "utils/running.py", "folder = plan.results / plan.run_id")
+    assert line in code.read_text()
+    code.write_text(code.read_text().replace(line, pause + line, 1))
     project.host_yaml(CASES=add_case(project, "toy"))
     run = project.start()
     wait_for(run, "dawdling")
-    finished, _ = end(project, run, signal.SIGINT)
+    return end(project, run, signal.SIGINT)[0]
+
+
+def test_a_run_that_is_interrupted_as_its_folder_was_just_made_leaves_a_report_there(project):
+    finished = ended_where(project, "utils/running.py", "folder = plan.results / plan.run_id")
     assert finished.status == 130, finished.output
     assert interrupted(finished, "toy") == ("FAILED", "INTERRUPTED")
 
 
 def test_run_py_that_is_interrupted_while_it_loads_says_so_and_has_begun_nothing(project):
-    dawdle(project, "utils/cli.py", "import argparse")
-    project.host_yaml(CASES=add_case(project, "toy"))
-    run = project.start()
-    wait_for(run, "dawdling")
-    finished, _ = end(project, run, signal.SIGINT)
+    finished = ended_where(project, "utils/cli.py", "import argparse")
     assert (finished.status, finished.output) == (130, "run.py: interrupted\n")
     assert list(project.results.iterdir()) == []
 
