@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Dict, List, Optional, Sequence, Set
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set
 
 from tools.outputs import check_outputs
+from tools.sut import TimedSUT
 from tools.workload import Workload
+
+Witness = Callable[[Sequence[int], Any], None]
+"""`(indices, outputs)` of one batch, in the query's own time: it may keep them, but not look."""
 
 
 class Samples:
@@ -70,3 +74,28 @@ class Judge:
     def accuracy(self) -> Optional[float]:
         """The score per sample; None where there is no truth."""
         return self._correct / self._judged if self._judged else None
+
+
+class Work:
+    """What a query asks of the engine: the outputs of one batch of `samples`. `judge` sees those of each sample once, `witness`
+    those of all batches with their samples' indices."""
+
+    def __init__(
+        self, workload: Workload, samples: Samples, judge: Optional[Judge] = None, witness: Optional[Witness] = None
+    ) -> None:
+        self.samples, self.batch_size = samples, workload.config.batch_size
+        self._batch, self._forward, self._config = samples.batch, workload.forward, workload.config
+        self._judge, self._witness = judge, witness
+
+    def __call__(self, indices: Sequence[int], sut: TimedSUT) -> None:
+        """Compute them; raises whatever the case, the engine or the judge raise."""
+        if self._judge is not None:
+            indices = self._judge.fresh(indices)
+            if not indices:
+                return
+        batch = self._batch(indices)
+        outputs = self._forward(sut, batch, self._config)
+        if self._judge is not None:
+            self._judge(outputs, batch)
+        if self._witness is not None:
+            self._witness(indices, outputs)

@@ -15,7 +15,7 @@ from tools.clients import SERIALISED, is_concurrent
 from tools.contract import FAILED, INVALID, OK, TAINTED, Check, Reason, Scenario
 from tools.errors import ConfigError
 from tools.load_audit import LoadAudit
-from tools.load_samples import Judge, Samples
+from tools.load_samples import Judge, Samples, Work
 from tools.load_sut import LoadSUT, QueuedSUT
 from tools.loadgen import Summary, load_library, metric, read_summary, run_test, traced_latencies
 from tools.loadgen_settings import FIND_PEAK, PERFORMANCE, PREFIXES, Pace, Settings, Wishes
@@ -134,10 +134,11 @@ class _Tests:
         witness = None
         if self._audit is not None:
             witness = self._audit.timed if judge is None else self._audit.judged
+        work = Work(self._workload, self._samples, judge, witness)
         if self._name != "Server":
-            return LoadSUT(self._lg, self._workload, self._engine, self._samples, judge, witness)
+            return LoadSUT(self._lg, self._engine, work)
         late = test.server_target_latency_ns / 1e9 if self._wishes.mode == FIND_PEAK else 0.0
-        return QueuedSUT(self._lg, self._workload, self._engine, self._samples, judge, witness, self._clients, late)
+        return QueuedSUT(self._lg, self._engine, work, self._clients, late)
 
     def _start(self, test: Any, sut: LoadSUT, folder: Path, trace: bool = False) -> None:
         run_test(self._lg, test, sut, self._workload.samples, self._resident(), folder, trace)

@@ -18,7 +18,8 @@ from case_support import case_config
 from benchmarks.digits import pytorch as digits
 from benchmarks.shared.classification import classify
 from inference_engine.cpu.onnxruntime import InferModel
-from tools.load_sut import LoadSUT, Samples
+from tools.load_samples import Samples, Work
+from tools.load_sut import LoadSUT
 from tools.loadgen import read_summary, run_test
 from tools.workload import Workload
 
@@ -67,7 +68,7 @@ def bare(engine, workload, expected_ns, folder):
 
 def ours(engine, workload, expected_ns, folder):
     """Return loadgen's summary of our SUT."""
-    sut = LoadSUT(lg, workload, engine, Samples(workload, singly=True, together=False))
+    sut = LoadSUT(lg, engine, Work(workload, Samples(workload, singly=True, together=False)))
     run_test(lg, settings(expected_ns), sut, workload.samples, workload.samples, folder)
     return read_summary(folder).lines
 

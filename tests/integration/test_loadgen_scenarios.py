@@ -206,6 +206,7 @@ from pathlib import Path
 from types import SimpleNamespace
 import mlperf_loadgen as lg
 from tools import loadgen
+from tools.load_samples import Work
 from tools.load_sut import QueuedSUT
 
 signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -224,7 +225,7 @@ settings.server_target_qps, settings.min_duration_ms = 1, 600_000
 workload = SimpleNamespace(forward=lambda sut, batch, config: None, config=SimpleNamespace(batch_size=1))
 samples = SimpleNamespace(load=lambda indices: None, unload=lambda indices: None, batch=lambda indices: None)
 try:
-    run(lg.TestScenario.Server, QueuedSUT(lg, workload, None, samples))
+    run(lg.TestScenario.Server, QueuedSUT(lg, None, Work(workload, samples)))
 except KeyboardInterrupt:
     print("left")
     sys.exit(130)

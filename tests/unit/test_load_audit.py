@@ -6,7 +6,7 @@ import torch
 
 from tools import load_audit
 from tools.load_audit import LoadAudit
-from tools.load_samples import Judge, Samples
+from tools.load_samples import Judge, Samples, Work
 from tools.load_sut import LoadSUT
 from tools.workload import Workload
 
@@ -39,7 +39,8 @@ def audited(timed, judged=twice, queries=range(40)):
     workload = Workload(Loader(), lambda sut, batch, config: sut(batch.inputs), None, SimpleNamespace(batch_size=2))
     samples, audit = Samples(workload, singly=False, together=True), LoadAudit("Offline", "fp32")
     for compute, judge, witness in ((timed, None, audit.timed), (judged, Judge(workload), audit.judged)):
-        sut = LoadSUT(Loadgen, workload, lambda inputs, compute=compute: ([compute(inputs[0])], 0.0), samples, judge, witness)
+        work = Work(workload, samples, judge, witness)
+        sut = LoadSUT(Loadgen, lambda inputs, compute=compute: ([compute(inputs[0])], 0.0), work)
         sut.load(range(8))
         for number in queries:
             sut.issue([SimpleNamespace(id=0, index=number % 8), SimpleNamespace(id=1, index=(number + 3) % 8)])

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from tools import load_sut
-from tools.load_samples import Judge, Samples
+from tools.load_samples import Judge, Samples, Work
 from tools.load_sut import LoadSUT, QueuedSUT
 from tools.workload import Workload
 
@@ -64,7 +64,7 @@ WORKLOAD = Workload(
 
 def make(engine, kind=LoadSUT, judge=None, **options):
     lg, samples = Loadgen(), Samples(WORKLOAD, singly=True, together=True)
-    sut = kind(lg, WORKLOAD, engine, samples, judge, **options)
+    sut = kind(lg, engine, Work(WORKLOAD, samples, judge), **options)
     sut.load(range(10))
     return lg, sut
 
