@@ -32,6 +32,18 @@ SetEnv {environment}
 Subsystem sftp internal-sftp
 """
 
+RELAY = """
+import os, socket, sys, threading
+stream = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+def pump(read, write):
+    while data := read():
+        if not os.path.exists(__file__ + ".cut"):
+            write(data)
+threading.Thread(target=pump, args=(lambda: os.read(0, 65536), stream.sendall), daemon=True).start()
+pump(lambda: stream.recv(65536), lambda data: os.write(1, data))
+"""
+"""A proxy command: leads to a host and port, and says nothing of a cut: of the network's, or its own while FILE.cut is there."""
+
 
 @dataclass(frozen=True)
 class Sshd:
@@ -71,6 +83,16 @@ def make_key(path: Path) -> Path:
     """An ed25519 key pair; returns the private key's path."""
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
     return path
+
+
+def behind_a_relay(home: Path, name: str, address: str) -> Path:
+    """Let ~/.ssh/config of a new `home` lead to host `name` at `address` by a proxy command, whose file is returned."""
+    relay = home / "relay.py"
+    relay.write_text(RELAY)
+    (home / ".ssh").mkdir()
+    config = f"Host {name}\n  HostName {address}\n  ProxyCommand {sys.executable} {relay} %h %p\n"
+    (home / ".ssh" / "config").write_text(config)
+    return relay
 
 
 def start_sshd(folder: Path, port: int | None = None) -> Sshd:

@@ -7,6 +7,7 @@ import hosts
 import pytest
 from lab_fixtures import nothing_left
 from run_fixtures import MEASURED
+from ssh_fixtures import behind_a_relay
 
 pytestmark = pytest.mark.docker
 
@@ -35,13 +36,18 @@ def locked(host):
 
 
 def reach(far, host, moment):
-    """Let a run come to a moment; collecting lasts some seconds, as a monitor does not listen."""
+    """Let a run come to a moment."""
     if moment != "collecting":
         far.start(moment)
         return
     far.start("step f")
-    host.run("pkill", "-STOP", "-f", "sys_monitor")
+    linger(host)
     far.wait_for(moment)
+
+
+def linger(host):
+    """Let collecting last some seconds, as a monitor does not listen."""
+    host.run("pkill", "-STOP", "-f", "sys_monitor")
 
 
 def lost_lines(far, host, rank=0):
@@ -53,13 +59,17 @@ def lost_lines(far, host, rank=0):
 
 
 @pytest.mark.parametrize("seconds", [2, 30])
-def test_a_guest_goes_on_while_the_network_is_cut_and_no_line_of_it_is_lost(far, lab_hosts, seconds):
+def test_a_guest_goes_on_while_the_network_is_cut_or_sshd_hangs_and_no_line_of_it_is_lost(far, lab_hosts, tmp_path, seconds):
     one, other = lab_hosts
+    behind_a_relay(tmp_path, one.address, one.address)  # whose TCP connection says nothing of a cut
+    far.project.environment["HOME"] = str(tmp_path)
     far.write(far.case("slow", call=SLOW))
     far.start(f"{one.address}  1/1 slow:pytorch_here: step f")
     cut(one, seconds)
     if seconds > NOTICE_SECONDS:
-        hosts.eventually(lambda: "waiting for it, 40 s at most (RECONNECT_SECONDS)" in far.log(), NOTICE_SECONDS)
+        other.run("pkill", "-STOP", "-f", "sshd[^ ]*: root@")
+        noticed = [f"{host.address}: nothing was heard of it" for host in lab_hosts]
+        hosts.eventually(lambda: all(words in far.log() for words in noticed), NOTICE_SECONDS)
         hosts.eventually(lambda: not locked(one), 30)  # it frees itself while it is cut
         hosts.eventually(lambda: locked(one), 30)
     run, _ = far.finish()
@@ -67,22 +77,28 @@ def test_a_guest_goes_on_while_the_network_is_cut_and_no_line_of_it_is_lost(far,
     assert {run.case("slow", host.address)["status"] for host in lab_hosts} <= set(MEASURED)
     assert lost_lines(far, one) == lost_lines(far, other, 1) == 0
     if seconds > NOTICE_SECONDS:
-        assert re.search(f"{one.address}: back after", far.log())
+        assert all(re.search(f"{host.address}: back after", far.log()) for host in lab_hosts)
     assert all(nothing_left(host) for host in lab_hosts)
 
 
-@pytest.mark.parametrize("moment", ["image: Step 3", "collecting"])
-def test_a_cut_while_an_image_is_built_or_results_are_collected_costs_nothing_but_time(far, lab_hosts, moment):
-    one, _ = lab_hosts
+@pytest.mark.parametrize("seconds", [2, 30])
+def test_a_cut_while_an_image_is_built_or_results_are_collected_costs_nothing_but_time(far, lab_hosts, seconds):
+    building, collecting = lab_hosts
     build = far.project.folder / "docker_images/cpu/pytorch_here/Dockerfile"
-    build.write_text(build.read_text().replace("RUN echo built", "RUN sleep 3; echo built"))
-    far.write(far.case("quick", call=BRIEF), hosts=[one])
-    reach(far, one, moment)
-    cut(one, 12)
+    build.write_text(build.read_text().replace("RUN echo built", f"RUN sleep 3; echo built {seconds}"))
+    far.write(far.case("quick", call=BRIEF))
+    far.start(f"{building.address}  1/1 quick:pytorch_here: image: Step 3")
+    cut(building, seconds)
+    far.wait_for(f"{collecting.address}  1/1 quick:pytorch_here: step f")
+    linger(collecting)
+    far.wait_for(f"{collecting.address}  1/1 quick:pytorch_here: collecting")
+    cut(collecting, seconds)
     run, _ = far.finish()
-    assert (run.status, run.case("quick")["status"] in MEASURED) == (0, True), run.output
-    assert re.search(f"{one.address}: back after", far.log())
-    assert nothing_left(one)
+    assert run.status == 0, run.output
+    for host in lab_hosts:
+        assert run.case("quick", host.address)["status"] in MEASURED
+        assert (f"{host.address}: back after" in far.log()) == (seconds > NOTICE_SECONDS)
+        assert nothing_left(host)
 
 
 @pytest.mark.parametrize("moment", ["step f", "collecting"])

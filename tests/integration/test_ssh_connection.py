@@ -4,26 +4,19 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import threading
 import time
 
 import psutil
 import pytest
-from ssh_fixtures import free_port, make_key, start_sshd
+from ssh_fixtures import behind_a_relay, free_port, make_key, start_sshd
 
 from tools.errors import HostError
 from utils.connection import connect
+from utils.connection.base import LinkLost
 
-RELAY = """
-import os, socket, sys, threading
-stream = socket.create_connection((sys.argv[1], int(sys.argv[2])))
-def pump(read, write):
-    while data := read():
-        write(data)
-threading.Thread(target=pump, args=(lambda: os.read(0, 65536), stream.sendall), daemon=True).start()
-pump(lambda: stream.recv(65536), lambda data: os.write(1, data))
-"""
+NOTICE_SECONDS = 10.0
+"""In so many a cut network must be noticed, whatever lies in between."""
 
 
 @pytest.fixture
@@ -119,12 +112,7 @@ def test_what_is_no_sshd_is_a_host_error(sshd):
 
 
 def test_a_proxy_command_leads_to_the_host_and_ends_with_the_connection(sshd, tmp_path, monkeypatch):
-    relay = tmp_path / "relay.py"
-    relay.write_text(RELAY)
-    (tmp_path / ".ssh").mkdir()
-    (tmp_path / ".ssh" / "config").write_text(
-        f"Host behind\n  HostName 127.0.0.1\n  ProxyCommand {sys.executable} {relay} %h %p\n"
-    )
+    relay = behind_a_relay(tmp_path, "behind", "127.0.0.1")
     monkeypatch.setenv("HOME", str(tmp_path))
     with connect(sshd.target_with(host="behind")) as behind:
         assert behind.run(["echo", "hi"], timeout=20).stdout == "hi\n"
@@ -151,9 +139,16 @@ def test_a_session_that_is_killed_is_a_lost_host(tmp_path):
         server.stop()
 
 
+def seconds_until_lost(ssh):
+    began = time.monotonic()
+    with pytest.raises(LinkLost):
+        ssh.run(["sleep", "60"], timeout=100)
+    return time.monotonic() - began
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("iptables"), reason="a partition needs root and iptables")
-def test_a_partition_is_noticed_within_some_ten_seconds(tmp_path):
+def test_a_partition_is_noticed_in_time(tmp_path):
     server = start_sshd(tmp_path)
     rules = [["INPUT", "-p", "tcp", side, str(server.port), "-j", "DROP"] for side in ("--dport", "--sport")]
     try:
@@ -161,14 +156,43 @@ def test_a_partition_is_noticed_within_some_ten_seconds(tmp_path):
             ssh.run(["true"], timeout=20)
             for rule in rules:
                 subprocess.run(["iptables", "-w", "-I", *rule], check=True)
-            started = time.monotonic()
-            with pytest.raises(HostError):
-                ssh.run(["sleep", "60"], timeout=100)
-            assert time.monotonic() - started < 20
+            assert seconds_until_lost(ssh) < NOTICE_SECONDS
     finally:
         for rule in rules:
             subprocess.run(["iptables", "-w", "-D", *rule], check=False)
         server.stop()
+
+
+@pytest.mark.slow
+def test_a_partition_behind_a_proxy_command_is_noticed_in_time(sshd, tmp_path, monkeypatch):
+    relay = behind_a_relay(tmp_path, "behind", "127.0.0.1")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with connect(sshd.target_with(host="behind")) as ssh:
+        relay.with_name("relay.py.cut").touch()
+        assert seconds_until_lost(ssh) < NOTICE_SECONDS
+        relay.with_name("relay.py.cut").unlink()
+        ssh.reach()
+        assert ssh.run(["echo", "hi"], timeout=20).stdout == "hi\n"
+
+
+@pytest.mark.slow
+def test_a_frozen_sshd_is_noticed_in_time_and_one_that_has_nothing_to_say_is_not_taken_for_it(tmp_path):
+    server = start_sshd(tmp_path)
+    statuses = []
+    try:
+        with connect(server.target) as frozen:
+            [session] = psutil.Process(server.process.pid).children()
+            session.suspend()
+            with connect(server.target) as silent:
+                idle = threading.Thread(target=lambda: statuses.append(silent.run(["sleep", "9"], timeout=30).status))
+                idle.start()
+                assert seconds_until_lost(frozen) < NOTICE_SECONDS
+                frozen.reach()
+                idle.join()
+            session.kill()
+    finally:
+        server.stop()
+    assert statuses == [0]
 
 
 def waited_for(happens, seconds=10.0):

@@ -15,11 +15,12 @@ from utils.connection import watchdog
 from utils.connection.base import Cancelled, LinkLost
 from utils.connection.commands import CommandConnection, Wire
 from utils.connection.docker_tunnel import DockerTunnel
-from utils.connection.ssh_login import CHANNEL_SECONDS, log_in, log_in_again, log_out, resolve
+from utils.connection.ssh_login import CHANNEL_SECONDS, LOG_OUT_SECONDS, log_in, log_in_again, log_out, resolve
 from utils.plan import HostTarget
 
 MOST_LOGINS = 16
 PIECE_BYTES = 65536
+ASK_SECONDS = 2.0
 WATCHDOG = Path(watchdog.__file__).read_text(encoding="utf-8")
 
 
@@ -88,7 +89,7 @@ class SshConnection(CommandConnection):
     def _forget_the_lost(self) -> None:
         for login in [login for login in self._logins if not login.lives]:
             self._logins.remove(login)
-            log_out(login.client)
+            login.end()
 
     def _beat(self) -> None:
         """Tell the watchdogs on the host that we are here."""
@@ -118,29 +119,31 @@ class SshConnection(CommandConnection):
         self._closed.set()
         with self._lock:
             for login in self._logins:
-                log_out(login.client)
+                login.end()
             self._logins.clear()
         self._beating.join()
 
 
 class _Login:
-    """One login and, once it has had a session, the watchdog that ends it on the host when the link is cut (watchdog.py)."""
+    """One login. As nobody is told of a cut link, each end watches the other: we by the answers that `_ask` has it give, whose
+    absence ssh_stream.py notices; the host, once there was a session, by a watchdog that ends the login there (watchdog.py)."""
 
     def __init__(self, client: paramiko.SSHClient) -> None:
-        self.client = client
+        transport = client.get_transport()
+        assert transport is not None
+        self._client, self._transport = client, transport
         self._watch: paramiko.Channel | None = None
         self._watched = False
+        self._ended = threading.Event()
+        self._asking = threading.Thread(target=self._ask, name="ssh-ask", daemon=True)
+        self._asking.start()
 
     @property
     def lives(self) -> bool:
-        transport = self.client.get_transport()
-        return transport is not None and transport.is_active()
+        return self._transport.is_active()
 
     def session(self) -> paramiko.Channel:
-        transport = self.client.get_transport()
-        if transport is None:
-            raise EOFError("no transport")
-        return transport.open_session(timeout=CHANNEL_SECONDS)
+        return self._transport.open_session(timeout=CHANNEL_SECONDS)
 
     def watch(self, argv: Sequence[str]) -> None:
         """Start the watchdog, once, and where sshd has room for it: without it things go as well, as long as no link is cut."""
@@ -148,13 +151,29 @@ class _Login:
             return
         self._watched = True
         with suppress(paramiko.SSHException, OSError, EOFError):
-            self._watch = self.session()
-            self._watch.exec_command(shlex.join(argv))
+            watch = self.session()
+            watch.exec_command(shlex.join(argv))
+            self._watch = watch
 
     def beat(self) -> None:
         if self._watch is not None:
             with suppress(OSError, EOFError):
                 self._watch.sendall(b".")
+
+    def end(self) -> None:
+        """Log out, and wait for our thread."""
+        self._ended.set()
+        log_out(self._client)
+        self._asking.join(LOG_OUT_SECONDS)
+
+    def _ask(self) -> None:
+        """Have the host say that it is there: RFC 4254 (4) wants an answer to any request.
+
+        It is waited for until it comes or the link ends. That is long where much is on its way, so this thread does nothing else.
+        """
+        with suppress(paramiko.SSHException, OSError, EOFError):
+            while self.lives and not self._ended.wait(ASK_SECONDS):
+                self._transport.global_request("keepalive@openssh.com")
 
 
 class _SshWire:

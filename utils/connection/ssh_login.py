@@ -8,9 +8,8 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,12 @@ from tools.errors import ConfigError, HostError
 from utils.connection.base import PASSWORD, Cancelled
 from utils.connection.known_hosts import SYSTEM_FILE, check_key, host_name, known_keys
 from utils.connection.ssh_proxy import open_proxy, proxy_command
+from utils.connection.ssh_stream import SshStream
 from utils.plan import HostTarget
 
 CONNECT_SECONDS, AUTH_SECONDS, CHANNEL_SECONDS, LOG_OUT_SECONDS = 10.0, 20.0, 20.0, 5.0
-KEEPALIVE_SECONDS = 2
-LOST_AFTER_MILLISECONDS = 6_000
-"""Something is sent every KEEPALIVE_SECONDS, so a cut is noticed in 8 s, and in 10 on a slow machine."""
+TCP_PROBE_SECONDS, TCP_LOST_MILLISECONDS = 2, 6_000
+"""A cut that TCP can notice is noticed in 8 s, also while we log in, when a slow sshd may be silent for longer than that."""
 
 LOGIN_PAUSES = (0.5, 1.0, 2.0)
 """Seconds between the attempts at another login: sshd turns some away when many come at a time (MaxStartups)."""
@@ -100,7 +99,7 @@ def log_out(client: paramiko.SSHClient) -> None:
 
 def _connect(client: paramiko.SSHClient, login: Login, cancelled: Cancelled) -> None:
     stream = open_proxy(login.target, login.proxy) if login.proxy else _connected(login, cancelled)
-    cancelled(lambda: _cut(stream))
+    cancelled(stream.cut)
     try:
         client.connect(
             login.host,
@@ -118,9 +117,7 @@ def _connect(client: paramiko.SSHClient, login: Login, cancelled: Cancelled) -> 
     except BaseException:
         stream.close()
         raise
-    transport = client.get_transport()
-    assert transport is not None
-    transport.set_keepalive(KEEPALIVE_SECONDS)
+    stream.expect_life(login.target)
 
 
 def _transport(login: Login, *given: Any, **named: Any) -> paramiko.Transport:
@@ -177,29 +174,24 @@ def _tried(login: Login) -> str:
     return ", ".join([*login.keys, *agent, *defaults, *password]) or "nothing, as there is no key in ~/.ssh and no agent"
 
 
-def _cut(stream: socket.socket) -> None:
-    """Make whoever waits for this socket come back, from any thread."""
-    with suppress(OSError):
-        stream.shutdown(socket.SHUT_RDWR)
-
-
-def _connected(login: Login, cancelled: Cancelled) -> socket.socket:
-    """A TCP connection that notices within some ten seconds when the other side has fallen silent."""
+def _connected(login: Login, cancelled: Cancelled) -> SshStream:
+    """A TCP connection that ends when the other side acknowledges nothing any more."""
     stream = _reached(login, cancelled)
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (("TCP_KEEPIDLE", KEEPALIVE_SECONDS), ("TCP_KEEPINTVL", 2), ("TCP_USER_TIMEOUT", LOST_AFTER_MILLISECONDS)):
+    probes = {"TCP_KEEPIDLE": TCP_PROBE_SECONDS, "TCP_KEEPINTVL": TCP_PROBE_SECONDS, "TCP_USER_TIMEOUT": TCP_LOST_MILLISECONDS}
+    for name, value in probes.items():
         if hasattr(socket, name):
             stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     return stream
 
 
-def _reached(login: Login, cancelled: Cancelled) -> socket.socket:
+def _reached(login: Login, cancelled: Cancelled) -> SshStream:
     """socket.create_connection, but one that can be cut while it waits."""
     problem: OSError | None = None
     for family, kind, protocol, _, address in socket.getaddrinfo(login.host, login.port, type=socket.SOCK_STREAM):
-        stream = socket.socket(family, kind, protocol)
+        stream = SshStream(family, kind, protocol)
         stream.settimeout(CONNECT_SECONDS)
-        cancelled(partial(_cut, stream))
+        cancelled(stream.cut)
         try:
             stream.connect(address)
         except OSError as error:

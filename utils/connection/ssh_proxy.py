@@ -12,6 +12,7 @@ import paramiko
 
 from tools.errors import HostError
 from utils.connection.base import without_password
+from utils.connection.ssh_stream import SshStream
 
 
 def proxy_command(options: paramiko.SSHConfigDict, host: str, port: int) -> tuple[str, ...]:
@@ -27,7 +28,7 @@ def proxy_command(options: paramiko.SSHConfigDict, host: str, port: int) -> tupl
     return ("ssh", *alive, *through, "-W", f"[{host}]:{port}", last if "://" in last else f"ssh://{last}")
 
 
-class ProxySocket(socket.socket):
+class ProxySocket(SshStream):
     """Our end of a proxy command; closing it ends the command. (paramiko's own ProxyCommand spins when the command ends.)"""
 
     command: subprocess.Popen[bytes]
@@ -44,7 +45,7 @@ class ProxySocket(socket.socket):
         self.command.wait()
 
 
-def open_proxy(host: str, command: Sequence[str]) -> socket.socket:
+def open_proxy(host: str, command: Sequence[str]) -> ProxySocket:
     """Return a socket that leads through the command to `host`. Raises HostError when it cannot be started."""
     ours, theirs = socket.socketpair()
     stream = ProxySocket(fileno=ours.detach())

@@ -1,7 +1,8 @@
 """Watches one SSH login from the host's side: when nobody has been heard of for a while, it ends that login's sshd.
 
 A host is not told that the network was cut: its sshd, and with it all that we started there, would wait for hours. Once sshd has
-gone, every command loses its stdin, and ends. This text travels to the host's own python3 (3.6 or newer, standard library only).
+gone, every command loses its stdin, and ends. An sshd that was stopped (frozen) is woken up to end. This text travels to the
+host's own python3 (3.6 or newer, standard library only).
 It reads beats from stdin: a byte every BEAT_SECONDS.
 """
 
@@ -27,6 +28,7 @@ def main() -> None:
     if sshd is not None:
         with suppress(OSError):
             os.kill(sshd, signal.SIGTERM)
+            os.kill(sshd, signal.SIGCONT)
 
 
 def session_server() -> Optional[int]:
