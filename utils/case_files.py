@@ -12,6 +12,7 @@ from tools.errors import CaseCrash, CommandError, HostError
 from utils.connection.base import QUICK_SECONDS
 from utils.connection.trees import disarm
 from utils.guest_command import guest_folder
+from utils.leftovers import stays
 from utils.text_log import appending
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ class CaseFiles:
                 "free some space, then `run.py run --resume` collects it"
             ) from error
         try:
-            self.connection.run(["rm", "-rf", self.remote], timeout=QUICK_SECONDS)
+            if self.connection.run(["rm", "-rf", self.remote], timeout=QUICK_SECONDS).status != 0:
+                notes = [*notes, f"{self.connection.host}: {stays(self.remote)}"]
         except CommandError as error:
             notes = [*notes, f"{self.remote} stays on {self.connection.host}: {error}"]
         return notes

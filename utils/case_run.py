@@ -93,15 +93,11 @@ class CaseRun:
         left = Left(files)
         guest = None if anew else session.patience.again("its container", lambda: left.guest(session.patience))
         if anew or (guest is None and not left.has_result()):
-            left.clear()
+            left.clear(session.patience)
             return False
         self.notes.append("taken up later: its guest went on while no run.py looked after it")
-        began = time.monotonic() - DAY_SECONDS
         with ExitStack() as stack:
-            if left.is_there():
-                stack.callback(self._note, files.collect)
-                stack.callback(self._note, lambda: files.disarm(time.monotonic() - began))
-            stack.callback(left.stop_monitors)
+            self._take_over(stack, left)
             if guest is not None:
                 (files.local / OUTPUT_FILE).unlink(missing_ok=True)  # all of it comes again
                 line_seen = self._listener(stack.enter_context(files.output(self.notes.append)))
@@ -110,6 +106,18 @@ class CaseRun:
                 self.status = guest.wait(left.seconds(guest), line_seen, session.cancellation.register)
         session.cancellation.check()
         return True
+
+    def settle(self) -> bool:
+        """As take_up, for a case in which this very run lost the host. Raises CaseCrash where somebody has removed the container
+        since; what the guest wrote is collected."""
+        left, patience = Left(self.files), self.session.patience
+        if not patience.again("its container", left.was_removed):
+            return self.take_up(anew=False)
+        left.reclaim(patience)
+        with ExitStack() as stack:
+            self._take_over(stack, left)
+            where = f"{self.case.name} on {self.files.connection.host}"
+            raise CaseCrash(f"{where}: its container was removed from outside while the host was lost")
 
     def report(self, error: AccelmarkError | None) -> CaseReport:
         """The case's part of the report from what lies in its folder; `error` is what ended it, if anything did."""
@@ -130,6 +138,14 @@ class CaseRun:
         elif result.status != FAILED and self.status > 128:
             self.notes.append(f"the guest wrote its result and then ended with {ending(self.status)}")
         return case_report(plan, self.case, host, result, vendor, system, self.notes)
+
+    def _take_over(self, stack: ExitStack, left: Left) -> None:
+        """End what goes on beside the guest and collect its files, once the stack is closed."""
+        began = time.monotonic() - DAY_SECONDS
+        if left.is_there():
+            stack.callback(self._note, self.files.collect)
+            stack.callback(self._note, lambda: self.files.disarm(time.monotonic() - began))
+        stack.callback(left.stop_monitors)
 
     def _listener(self, output: Callable[[str], None]) -> Callable[[str], None]:
         """What hears each line of the guest's: progress is shown, the rest goes to `output`."""

@@ -11,22 +11,27 @@ from rich.console import Console
 from tools.errors import AccelmarkError, CommandError, HostError
 from utils.cancel import Cancellation
 from utils.connection import connect
-from utils.leftovers import remove_tunnels
+from utils.connection.patience import Patience
+from utils.leftovers import remove_tunnels, stays
 from utils.lock import Claim, HostLock
 from utils.monitoring.supervise import stop_all
+from utils.ownership import owner_on
 from utils.record import this_start
-from utils.runtime.clean import clean
+from utils.runtime.clean import any_image, clean
+from utils.runtime.leaving import reclaim
 
 if TYPE_CHECKING:
     from utils.connection.base import Connection
     from utils.plan import HostTarget, RunPlan
 
+REMOVE_SECONDS = 600.0
 REMOVE = """
 import glob, os, shutil, sys
 for path in glob.glob(os.path.join(glob.escape(sys.argv[1]), ".guest-run*")):
-    shutil.rmtree(path)
-    print(path)
+    shutil.rmtree(path, ignore_errors=True)
+    print("stays" if os.path.exists(path) else "gone", path)
 """
+"""`python3 -c REMOVE <results>`, Python 3.6: says of each folder of a killed run whether it is gone now."""
 
 
 def clean_hosts(plan: RunPlan, images: bool) -> int:
@@ -56,17 +61,39 @@ def _lock(connection: Connection, host: HostTarget) -> HostLock:
 
 
 def _clear(connection: Connection, plan: RunPlan, images: bool) -> list[str]:
+    """Monitors, containers, folders, and images last, as one may be needed to remove a folder. Raises HostError."""
     root = str(plan.results) if connection.is_local else f"{plan.code_path}/{plan.log_path}"
-    lines = []
+    lines: list[str] = []
+    away: HostError | None = None
     try:
         lines += stop_all(connection, root)
-        left = connection.run([connection.python, "-c", REMOVE, root], timeout=60).check()
-        lines += [f"folder {path}" for path in left.stdout.splitlines()]
+        try:
+            lines += clean(connection, images=False)
+        except HostError as error:
+            away = error
+        lines += _remove_folders(connection, root, has_engine=away is None)
     except CommandError as error:
         lines.append(f"{root} was not searched: {error}")
-    try:
-        lines += clean(connection, images)
-    except HostError:
-        if plan.runtime == "docker":
-            raise
+    if away is None:
+        return [*lines, *(clean(connection, images=True) if images else [])]
+    if plan.runtime == "docker":
+        raise away
     return lines
+
+
+def _remove_folders(connection: Connection, root: str, has_engine: bool) -> list[str]:
+    """Remove the folders of killed runs, also where a container's root wrote into them; return in words what went and what did
+    not. Raises CommandError, HostError."""
+    said = _removal(connection, root)
+    left = [path for word, path in said if word == "stays"]
+    image = any_image(connection) if left and has_engine else None
+    if image is not None:
+        reclaim(connection, image, owner_on(connection), left, Patience(connection, seconds=0.0))
+        said += _removal(connection, root)
+    gone = dict.fromkeys(path for word, path in said if word == "gone")
+    return [*(f"folder {path}" for path in gone), *(stays(path) for path in left if path not in gone)]
+
+
+def _removal(connection: Connection, root: str) -> list[tuple[str, str]]:
+    done = connection.run([connection.python, "-c", REMOVE, root], timeout=REMOVE_SECONDS).check()
+    return [(word, path) for word, _, path in (line.partition(" ") for line in done.stdout.splitlines())]

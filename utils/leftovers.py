@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import socket
 import tempfile
@@ -51,6 +52,11 @@ for number, patience in ((signal.SIGTERM, 10), (signal.SIGKILL, 5)):
 """
 """`python3 -c END_GUESTS <results> <run> <host>_noderank<rank>`, Python 3.6: ends the guests of runs below a folder and waits for
 their end; of this run, only the host's own. Those in a container, which have a process namespace of their own, are not meant."""
+
+
+def stays(path: str) -> str:
+    """What to say of something on a host that this user may not remove."""
+    return f"{path} stays there, as files in it belong to root; `sudo rm -rf {shlex.quote(path)}` removes it"
 
 
 def end_guests(connection: Connection, root: str, run: str, mine: str) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from utils.connection.base import Connection
 
 ID_SECONDS = 60.0
+ROOT = (0, 0)
 
 
 def owner_on(connection: Connection) -> tuple[int, int]:

@@ -9,11 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from loguru import logger
+
 from tools.contract import FAILED, RESULT_FILE, result_from_json
 from tools.errors import AccelmarkError, Interrupted
 from utils.connection.base import QUICK_SECONDS
 from utils.guest_files import read_text
-from utils.leftovers import stop_monitors
+from utils.leftovers import stays, stop_monitors
+from utils.ownership import ROOT, owner_on
 
 if TYPE_CHECKING:
     from utils.case_files import CaseFiles
@@ -38,6 +41,16 @@ class Left:
 
         return find_running(files.connection, files.plan.run_id, files.case.name, files.host.rank, patience)
 
+    def was_removed(self) -> bool:
+        """Whether somebody removed the container from under the guest, before that came to its end. Raises HostError."""
+        files = self.files
+        if files.plan.runtime != "docker":
+            return False
+        from utils.runtime.attach import was_removed  # noqa: PLC0415
+
+        gone = was_removed(files.connection, files.plan.run_id, files.case.name, files.host.rank, files.remote)
+        return gone and not self.has_result()
+
     def seconds(self, guest: RunningGuest) -> float:
         """What is left of CASE_TIMEOUT, and a moment in any case, as the guest may have ended long ago."""
         whole = self.files.plan.case_timeout
@@ -60,7 +73,7 @@ class Left:
         """The case's own. Raises HostError."""
         stop_monitors(self.files.connection, self.files.remote)
 
-    def clear(self) -> None:
+    def clear(self, patience: Patience) -> None:
         """Let nothing be left of the case on its host or here, so that it can run again. Raises HostError."""
         files = self.files
         self.stop_monitors()
@@ -68,16 +81,33 @@ class Left:
             from utils.runtime.clean import remove_case  # noqa: PLC0415
 
             remove_case(files.connection, files.plan.run_id, files.case.name, files.host.rank)
-        self._remove()
+        self._remove(patience)
 
-    def _remove(self) -> None:
-        """The case's folders; one with files of somebody else's (root's, of a container that died with its host) is put aside."""
-        local, remote, run = self.files.local, self.files.remote, self.files.connection.run
+    def reclaim(self, patience: Patience) -> None:
+        """Take over what the root of a container that has gone left in the case's folder; a failure is only logged."""
+        from utils.runtime.image_context import image_tag  # noqa: PLC0415
+        from utils.runtime.leaving import reclaim  # noqa: PLC0415
+
+        files, owner = self.files, owner_on(self.files.connection)
+        if owner != ROOT and self.is_there():
+            reclaim(files.connection, image_tag(files.case.image), owner, [files.remote], patience)
+
+    def _remove(self, patience: Patience) -> None:
+        """The case's folders; one that is not all ours to remove is put aside."""
+        local, remote = self.files.local, self.files.remote
+        if not self._is_removed(remote):
+            if self.files.plan.runtime == "docker":
+                self.reclaim(patience)
+            if not self._is_removed(remote):
+                aside = f"{remote}.left{time.time():.0f}"
+                self.files.connection.run(["mv", remote, aside], timeout=QUICK_SECONDS).check()
+                logger.warning("{}: {}", self.files.connection.host, stays(aside))
         shutil.rmtree(local, ignore_errors=True)
         if os.path.lexists(local):
             local.rename(f"{local}.left{time.time():.0f}")
-        if run(["rm", "-rf", remote], timeout=CLEAR_SECONDS).status != 0:
-            run(["mv", remote, f"{remote}.left{time.time():.0f}"], timeout=QUICK_SECONDS).check()
+
+    def _is_removed(self, folder: str) -> bool:
+        return self.files.connection.run(["rm", "-rf", folder], timeout=CLEAR_SECONDS).status == 0
 
 
 def _is_final(text: str) -> bool:

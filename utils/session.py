@@ -103,7 +103,7 @@ class Session:
         beside what comes. Raises HostError."""
         for name, work in list(self.lost.items()):
             try:
-                report = work.report(None) if work.take_up(anew=False) else None
+                report = work.report(None) if work.settle() else None
             except HostError:
                 raise
             except Exception as failure:

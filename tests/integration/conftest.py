@@ -6,3 +6,4 @@ from registry_fixtures import *  # noqa: F403
 from rootless_fixtures import *  # noqa: F403
 from run_fixtures import *  # noqa: F403
 from ssh_fixtures import *  # noqa: F403
+from user_fixtures import *  # noqa: F403

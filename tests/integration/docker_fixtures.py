@@ -53,6 +53,7 @@ def private_engine(folder, inside=OWN_WORLD):
     if shutil.which("dockerd") is None or os.geteuid() != 0:
         pytest.skip("only root, with dockerd installed, can start a Docker engine")
     short = Path(tempfile.mkdtemp(prefix="accelmark-engine-"))  # a socket's name has 107 letters at most
+    short.chmod(0o711)  # for users of the group that may use it
     socket = f"unix://{short}/docker.sock"
     places = ["--data-root", folder / "data", "--exec-root", short, "--pidfile", folder / "pid", "--host", socket]
     with (folder / "log").open("wb") as log:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,9 +25,10 @@ PidFile none
 AuthorizedKeysFile {folder}/user_key.pub
 StrictModes no
 UsePAM no
-PasswordAuthentication no
+PasswordAuthentication {passwords}
 PermitRootLogin prohibit-password
 MaxStartups 50:30:100
+MaxSessions {sessions}
 SetEnv {environment}
 Subsystem sftp internal-sftp
 """
@@ -95,19 +96,24 @@ def behind_a_relay(home: Path, name: str, address: str) -> Path:
     return relay
 
 
-def start_sshd(folder: Path, port: int | None = None) -> Sshd:
-    """Start an sshd whose files lie in `folder`; keys that are already there are used."""
+def start_sshd(
+    folder: Path, port: int | None = None, inside: Sequence[str | Path] = (), passwords: str = "no", sessions: int = 10
+) -> Sshd:
+    """Start an sshd whose files lie in `folder`, by the command `inside`; keys that are already there are used."""
     port = port or free_port()
     for name in ("host_key", "user_key"):
         if not (folder / name).exists():
             make_key(folder / name)
-    (folder / "sshd_config").write_text(CONFIG.format(port=port, folder=folder, environment=session_environment()))
+    values = {"port": port, "folder": folder, "passwords": passwords, "sessions": sessions}
+    (folder / "sshd_config").write_text(CONFIG.format(environment=session_environment(), **values))
     kind, key, *_ = (folder / "host_key.pub").read_text().split()
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {kind} {key}\n")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # privilege separation insists on it
     with (folder / "sshd.log").open("wb") as log:
-        process = subprocess.Popen([SSHD, "-D", "-e", "-f", folder / "sshd_config"], stdin=subprocess.DEVNULL, stderr=log)
+        process = subprocess.Popen(
+            [*inside, SSHD, "-D", "-e", "-f", folder / "sshd_config"], stdin=subprocess.DEVNULL, stderr=log
+        )
     _wait_for(port, process, folder / "sshd.log")
     return Sshd(folder, port, process)
 

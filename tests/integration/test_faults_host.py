@@ -180,7 +180,7 @@ def test_a_container_that_somebody_removes_is_a_crash_of_that_case_only(far, run
     run, _ = far.finish()
     kind, message = reason(run)
     assert (run.status, kind, statuses(run)) == (1, "CRASH", [False, True]), run.output
-    assert "ended from outside" in message
+    assert "its container was removed from outside" in message
     assert nothing_left(host)
 
 

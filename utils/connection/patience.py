@@ -41,6 +41,10 @@ class Patience:
         """Begin anew, for another case."""
         self.given_up, self.was_lost = None, False
 
+    def outlived(self) -> None:
+        """What was to be lost with the host has outlived that."""
+        self.was_lost = False
+
     def again(self, what: str, step: Callable[[], Outcome]) -> Outcome:
         """Do a step that may be repeated, and repeat it once the host is back, should it be lost meanwhile.
 

@@ -31,6 +31,7 @@ class RunningGuest:
 
     connection: Connection
     container: str
+    image: str
     title: str
     folder: str
     token: str
@@ -54,7 +55,7 @@ class RunningGuest:
 
         `disturbed` False says that the guest ended by itself, so that its container is alive.
         """
-        give_to_owner(self.connection, self.container, owner, [self.folder], self.patience, restart=disturbed)
+        give_to_owner(self.connection, self.container, owner, [self.folder], self.patience, disturbed, self.image)
         forget_command(self.connection, self.folder, self.patience)
         remove_container(self.connection, self.container, self.patience)
 
@@ -67,23 +68,42 @@ def find_running(connection: Connection, run_id: str, case_name: str, rank: int,
     ends with the connection that started it, so there is never one to be found. Raises HostError when the host or its engine does
     not answer.
     """
-    labels = [f"{KIND}={CONTAINER}", f"{RUN}={run_id}", f"{CASE}={case_name}", f"{RANK}={rank}"]
-    with engine_errors(connection.host):
-        try:
-            found = connection.docker().api.containers(all=True, filters={"label": labels})
-        except APIError as error:
-            if error.status_code == 404:  # removed while it was listed
-                return None
-            raise
-    for container in found:
+    for container in _containers(connection, run_id, case_name, rank):
         folder = container["Labels"].get(FOLDER, "")
         known = _state(connection, folder)
         if known.get("guest") and ("status" in known or container["State"] in ALIVE):
             title = f"{case_name} on {connection.host}"
             return RunningGuest(
-                connection, container["Id"], title, folder, str(known["token"]), float(known["started"]), patience
+                connection,
+                container["Id"],
+                container["ImageID"],
+                title,
+                folder,
+                str(known["token"]),
+                float(known["started"]),
+                patience,
             )
     return None
+
+
+def was_removed(connection: Connection, run_id: str, case_name: str, rank: int, folder: str) -> bool:
+    """Whether the container of a case has gone although something was still running in it, by what that left in its log folder.
+
+    One that died with its host or its engine is still there. Raises HostError when the host or its engine does not answer.
+    """
+    known = _state(connection, folder)
+    return bool(known) and "status" not in known and not _containers(connection, run_id, case_name, rank)
+
+
+def _containers(connection: Connection, run_id: str, case_name: str, rank: int) -> list[Any]:
+    labels = [f"{KIND}={CONTAINER}", f"{RUN}={run_id}", f"{CASE}={case_name}", f"{RANK}={rank}"]
+    with engine_errors(connection.host):
+        try:
+            return list(connection.docker().api.containers(all=True, filters={"label": labels}))
+        except APIError as error:
+            if error.status_code == 404:  # removed while it was listed
+                return []
+            raise
 
 
 def _state(connection: Connection, folder: str) -> Mapping[str, Any]:

@@ -47,6 +47,13 @@ def remove_case(connection: Connection, run_id: str, case_name: str, rank: int) 
         return [_remove_container(api, found) for found in _containers(api, run_id) if wanted.items() <= found["Labels"].items()]
 
 
+def any_image(connection: Connection) -> str | None:
+    """The id of an image of ours, whichever; None where there is none. Raises HostError when the engine is away."""
+    with engine_errors(connection.host):
+        found = connection.docker().api.images(filters={"label": f"{KIND}={IMAGE}"})
+    return str(found[0]["Id"]) if found else None
+
+
 def _containers(api: APIClient, run_id: str | None) -> list[dict[str, Any]]:
     labels = [f"{KIND}={CONTAINER}"] + ([f"{RUN}={run_id}"] if run_id else [])
     return list(api.containers(all=True, filters={"label": labels}))

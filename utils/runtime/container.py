@@ -94,7 +94,8 @@ class ContainerPlace:
 
     def __exit__(self, *unused: object) -> None:
         try:
-            give_to_owner(self.connection, self._name, self.owner, self._writable, self.patience, restart=self._disturbed)
+            wanted = (self.owner, self._writable, self.patience, self._disturbed, self.image_tag)
+            give_to_owner(self.connection, self._name, *wanted)
         finally:
             forget_command(self.connection, self.log_dir, self.patience)
             self.notes += remove_container(self.connection, self._name, self.patience)

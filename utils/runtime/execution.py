@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
@@ -40,6 +41,11 @@ MOST_FOLLOWS, FOLLOW_PAUSE, MOST_PAUSE = 30, 0.2, 3.0
 
 KEEPER, FOLLOWER = (Path(str(module.__file__)).read_text(encoding="utf-8") for module in (keeper, follower))
 GUEST = "run_inference.py"
+REMOVING = ("removing", "dead")
+
+
+class ContainerRemoved(CaseCrash):
+    """Somebody removed the container, which no restart of its host or its engine does."""
 
 
 @dataclass
@@ -70,6 +76,7 @@ class Execution:
         deadline = monotonic() + timeout
         following = _Following(self.connection, self.folder, token, on_line)
         while following.status is None:
+            self._forget_what_it_outlived()
             try:
                 following.follow(max(deadline - monotonic(), 0.001), self._ending(cancelled))
             except CommandTimeout as error:
@@ -88,6 +95,15 @@ class Execution:
         if not following.status.isdecimal():
             raise CaseCrash(f"{self.title}: the guest wrote over its status ({following.status[:40]!r})")
         return self._judged(int(following.status))
+
+    def _forget_what_it_outlived(self) -> None:
+        """A host that was lost and is back, with the container alive, is no reason for whatever ends that later."""
+        if self.patience.was_lost:
+            with suppress(AccelmarkError):
+                if self._alive():
+                    self.patience.outlived()
+                    self.watch = EngineWatch(self._api, self.container)
+                    logger.info("{}: its container outlived that the host was lost", self.title)
 
     def _ending(self, cancelled: Cancelled | None) -> Cancelled:
         def register(end: Callable[[], None]) -> None:
@@ -142,6 +158,8 @@ class Execution:
         self.patience.again("why the container ended", self._check_memory)
         try:
             self.patience.again("why the container ended", lambda: self._check_alive(NOTICE_SECONDS))
+        except ContainerRemoved:
+            raise
         except CaseCrash as error:
             if self.patience.was_lost:
                 raise HostError(
@@ -168,24 +186,36 @@ class Execution:
         raise OutOfMemory(f"{self.title}: the kernel ended it as it reached {what}; give it more, or lower batch_size")
 
     def _check_alive(self, patience: float) -> None:
-        """Raises CaseCrash when the container has gone, or does so within `patience` seconds."""
+        """Raises CaseCrash when the container has ended, or does so within `patience` seconds, ContainerRemoved if it is gone."""
         until = monotonic() + patience
         while self._alive():
             if monotonic() >= until:
                 return
             sleep(0.05)
+        until = monotonic() + NOTICE_SECONDS
+        while monotonic() < until:  # who removes it ends it first
+            self._alive()
+            sleep(0.1)
         raise CaseCrash(f"{self.title}: its container was ended from outside (docker kill, docker stop?)")
 
     def _alive(self) -> bool:
         with engine_errors(self.connection.host):
             try:
-                return bool(self._api.inspect_container(self.container)["State"]["Running"])
+                state = self._api.inspect_container(self.container)["State"]
             except APIError as error:
                 raise self._translated(error) from error
+        if state.get("Status") in REMOVING:
+            raise self._removed()
+        return bool(state["Running"])
+
+    def _removed(self) -> ContainerRemoved:
+        return ContainerRemoved(f"{self.title}: its container was removed from outside (docker rm, docker container prune?)")
 
     def _translated(self, error: APIError) -> AccelmarkError:
-        if error.status_code in (404, 409):
-            return CaseCrash(f"{self.title}: its container was removed or ended from outside ({explanation(error)})")
+        if error.status_code == 404:
+            return self._removed()
+        if error.status_code == 409:
+            return CaseCrash(f"{self.title}: its container was ended from outside ({explanation(error)})")
         return CaseCrash(f"{self.title}: the command could not be run: {explanation(error)}")
 
 

@@ -14,11 +14,15 @@ from tools.errors import AccelmarkError
 from utils.connection.base import QUICK_SECONDS, Connection
 from utils.connection.patience import Patience
 from utils.runtime.engine import engine_errors
+from utils.runtime.hardening import hardened
 from utils.runtime.keeper import OUTPUT, STATE
+from utils.runtime.labels import container_labels
 from utils.runtime.limits import is_rootless
 
 REMOVAL_SECONDS = 30
 """How long somebody else's removal of the container is waited for."""
+
+CHOWN_SECONDS = 300
 
 
 def give_to_owner(
@@ -28,14 +32,16 @@ def give_to_owner(
     folders: Sequence[str],
     patience: Patience,
     restart: bool,
+    image: str,
 ) -> None:
     """What root made in the container becomes the owner's; a failure costs no result and is only logged.
 
-    After a timeout, a cancel or Ctrl-C the container is dead, or the guest goes on writing: a `restart` mends both.
+    After a timeout, a cancel or Ctrl-C the container is dead, or the guest goes on writing: a `restart` mends both. Where it has
+    gone altogether, another one of the same `image` does it.
     """
     if owner == (0, 0):
         return
-    command = ["chown", "-R", "-h", "--from=0", "{}:{}".format(*owner), *folders]
+    command = ["chown", *_arguments(owner, folders)]
 
     def give() -> str:
         with engine_errors(connection.host):
@@ -53,7 +59,48 @@ def give_to_owner(
     except AccelmarkError as error:
         said = str(error)
     if said:
+        logger.info("{}: chown in {}: {}", connection.host, container, said)
+        reclaim(connection, image, owner, folders, patience)
+
+
+def reclaim(connection: Connection, image: str, owner: tuple[int, int], folders: Sequence[str], patience: Patience) -> None:
+    """What the root of a container that has gone left in folders of a host becomes the owner's, by a short-lived container of
+    `image`; a failure is only logged."""
+
+    def give() -> str:
+        with engine_errors(connection.host):
+            connection.reach_engine()
+            return _given_by_another(connection.docker().api, image, owner, folders)
+
+    try:
+        said = patience.again(f"chown of {folders[0]}", give)
+    except AccelmarkError as error:
+        said = str(error)
+    if said:
         logger.warning("{}: files in {} may still belong to root: {}", connection.host, folders[0], said)
+
+
+def _given_by_another(api: APIClient, image: str, owner: tuple[int, int], folders: Sequence[str]) -> str:
+    """Return why it could not be done, '' where it was."""
+    if owner == (0, 0) or is_rootless(api.info()):
+        return ""
+    mounts = [{"Type": "bind", "Source": folder, "Target": folder, "ReadOnly": False} for folder in folders]
+    host = api.create_host_config(**hardened({"network_mode": "none", "mounts": mounts}))
+    labels = container_labels("none", "chown")
+    made = api.create_container(
+        image, _arguments(owner, folders), entrypoint=["chown"], user="0:0", labels=labels, host_config=host
+    )
+    try:
+        api.start(made["Id"])
+        status = api.wait(made["Id"], timeout=CHOWN_SECONDS)["StatusCode"]
+        return api.logs(made["Id"]).decode("utf-8", errors="replace").strip() if status != 0 else ""
+    finally:
+        remove_quietly(api, made["Id"])
+
+
+def _arguments(owner: tuple[int, int], folders: Sequence[str]) -> list[str]:
+    """Of chown: what is root's in these folders, and a link itself instead of what it leads to."""
+    return ["-R", "-h", "--from=0", "{}:{}".format(*owner), *folders]
 
 
 def remove_container(connection: Connection, container: str, patience: Patience) -> list[str]:
