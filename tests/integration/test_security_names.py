@@ -1,10 +1,11 @@
 """Names with blanks, quotes, semicolons, `$()`, line ends and leading dashes: each is refused clearly, or means itself."""
 
+import json
 import shlex
 
 import pytest
 import yaml
-from run_fixtures import CHECKOUT, copy_project
+from run_fixtures import CHECKOUT, copy_project, in_container
 from toy import add_case
 
 from tools.errors import AccelmarkError
@@ -115,17 +116,21 @@ def create_model(config):
 """
 
 
-def nasty_project(folder, docker=None, framework="pytorch_2.13", **keys):
+def nasty_project(folder, **keys):
     """A project in a folder of an odd name, with its data and its results in such ones too."""
     project = copy_project(folder / NASTY)
-    cases = add_case(project, "toy", code=CODE, framework=framework)
+    configure(project, **keys)
+    return project
+
+
+def configure(project, name="toy", code=CODE, framework="pytorch_2.13", **keys):
+    cases = add_case(project, name, code=code, framework=framework)
     settings = "".join(f"{name}: null\n" for name in ("x", "odd", "quote", "dash", "lines", "snow"))
-    path = project.folder / "configs/toy/configurations.yaml"
+    path = project.folder / f"configs/{name}/configurations.yaml"
     path.write_text(path.read_text() + settings)
     data = project.folder / f"data {NASTY}"
     data.mkdir()
     project.host_yaml(FLAGPERF_LOG_PATH=f"results {NASTY}", CASES=dict.fromkeys(cases, str(data)), **keys)
-    return project
 
 
 def check_nothing_was_run_by_a_shell(project, folder):
@@ -134,12 +139,13 @@ def check_nothing_was_run_by_a_shell(project, folder):
     assert list(folder.rglob("CANARY")) == []
     assert not (CHECKOUT / "CANARY").exists()
     log = next((project.folder / f"results {NASTY}").rglob("stdout_err.out.log")).read_text()
-    seen = yaml.safe_load(next(line for line in log.splitlines() if line.startswith("SEEN ")).removeprefix("SEEN "))
+    *more, seen = [json.loads(line.partition(" ")[2]) for line in log.splitlines() if line.startswith("SEEN ")]
     assert seen[0] == "$(touch CANARY)"
     assert seen[1] == "; touch CANARY"
     assert seen[3] == "-rf"
     assert seen[5:] == ["ü☃", str(project.folder / f"data {NASTY}")]
     assert project.run("clean").status == 0
+    return more
 
 
 def test_odd_paths_and_settings_mean_themselves_on_this_machine(tmp_path):
@@ -150,6 +156,31 @@ def test_odd_paths_and_settings_mean_themselves_over_ssh(tmp_path, sshd):
     known = {"SSH_KEY": str(sshd.user_key), "SSH_KNOWN_HOSTS": str(sshd.known_hosts), "SSH_PORT": sshd.port}
     project = nasty_project(tmp_path, CONNECTION="ssh", FLAGPERF_PATH=str(tmp_path / f"there {NASTY}"), **known)
     check_nothing_was_run_by_a_shell(project, tmp_path)
+
+
+IN_CONTAINER = """
+import json, os, pathlib
+files = [pathlib.Path(name).read_text() for name in ("/odd", "/odd place/file")]
+print("SEEN " + json.dumps([os.environ["X"], os.environ["ODD_DEVICES"], *files]))
+"""
+
+
+@pytest.mark.docker
+def test_odd_values_mean_themselves_in_a_run_s_container(tmp_path, base_tag, docker_client):
+    project, mounted = copy_project(tmp_path / NASTY), tmp_path / "odd ;$(touch CANARY)'"
+    mounted.mkdir()
+    (mounted / "file").write_text("here")
+    project.environment["ODD_DEVICES"] = NASTY
+    with in_container(project, base_tag, docker_client):
+        dockerfile = project.folder / "docker_images/cpu/pytorch_here/Dockerfile"
+        dockerfile.write_text(dockerfile.read_text() + 'ARG ODD\nRUN printf %s "${ODD}" > /odd\n')
+        keys = {**project.docker, "BUILD_ARGS": {**project.docker["BUILD_ARGS"], "ODD": NASTY}}
+        mount = f"type=bind,source={mounted},target=/odd place,readonly"
+        keys["ACCE_CONTAINER_OPT"] += " " + shlex.join(["-e", f"X={NASTY}\n", "--mount", mount])
+        keys.update(FLAGPERF_PATH=str(tmp_path / f"there {NASTY}"), ACCE_VISIBLE_DEVICE_ENV_NAME="ODD_DEVICES")
+        configure(project, "Odd+toy-1_", CODE + IN_CONTAINER, "pytorch_here", **keys)
+        [seen] = check_nothing_was_run_by_a_shell(project, tmp_path)
+    assert seen == [f"{NASTY}\n", NASTY, NASTY, "here"]
 
 
 @pytest.mark.docker
