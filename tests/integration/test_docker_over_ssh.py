@@ -6,15 +6,20 @@ import socket
 import tarfile
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import docker
 import psutil
 import pytest
+from ssh_fixtures import start_sshd
 
 from tools.errors import HostError
 from utils.connection import connect
+from utils.connection.base import EngineLost
+from utils.connection.engine import NoSession
 from utils.plan import HostTarget
+from utils.runtime.engine import engine_errors
 
 
 def waited_for(happens, seconds=10.0):
@@ -138,6 +143,35 @@ def test_following_a_silent_container_ends_when_we_stop_listening(far, container
 def test_more_streams_than_one_login_allows_are_open_at_a_time(far, container):
     started = [container.exec_run(["sh", "-c", "echo up; sleep 20"], stream=True).output for _ in range(14)]
     assert [next(stream) for stream in started] == [b"up\n"] * 14
+
+
+@pytest.mark.docker
+def test_where_sshd_refuses_another_session_the_engine_is_not_blamed(docker_engine, tmp_path, monkeypatch):
+    monkeypatch.setattr("utils.connection.ssh.MOST_LOGINS", 1)
+    server, said = (
+        start_sshd(tmp_path, sessions=4),
+        "127.0.0.1: sshd refuses a session .*sshd allows no more sessions.*MaxSessions",
+    )
+    try:
+        with connect(server.target) as far, ExitStack() as streams:
+            api = far.docker().api
+            with pytest.raises(EngineLost, match=said), engine_errors(far.host):
+                [streams.callback(api.events().close) for _ in range(4)]
+            with pytest.raises(EngineLost, match=said), engine_errors(far.host):
+                api.create_container("x" * 1_000_000)
+            with pytest.raises(EngineLost, match=said):
+                far.reach_engine()
+            streams.close()
+            assert waited_for(lambda: answers(api))
+    finally:
+        server.stop()
+
+
+def answers(api):
+    try:
+        return bool(api.version())
+    except NoSession:
+        return False
 
 
 @pytest.mark.parametrize("over_ssh", [False, True])

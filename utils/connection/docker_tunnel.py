@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import select
 import shutil
 import socket
@@ -13,11 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tools.errors import HostError
+from utils.connection.base import LinkLost
 
 if TYPE_CHECKING:
     import paramiko
 
 PIECE = 65536
+REFUSED = 502
+"""The status of an answer that is not the engine's, which never gives this one."""
+
+REFUSAL = "HTTP/1.1 {} No Session\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n"
 
 
 class DockerTunnel:
@@ -78,14 +84,33 @@ class _Relay(threading.Thread):
         self._channel: paramiko.Channel | None = None
 
     def run(self) -> None:
-        with self._stream, suppress(HostError):  # the SDK sees a connection that ends without an answer
-            self._channel = self._dial()
-            requests = threading.Thread(target=self._requests, args=(self._channel,), name="docker-requests", daemon=True)
-            requests.start()
-            self._answers(self._channel)
-            self.end()
-            requests.join()
+        with self._stream, suppress(LinkLost):  # the SDK sees a connection that ends without an answer
+            try:
+                self._channel = self._dial()
+            except LinkLost:
+                raise
+            except HostError as error:
+                self._refuse(str(error))
+            else:
+                self._carry(self._channel)
         self._relays.discard(self)
+
+    def _carry(self, channel: paramiko.Channel) -> None:
+        requests = threading.Thread(target=self._requests, args=(channel,), name="docker-requests", daemon=True)
+        requests.start()
+        self._answers(channel)
+        self.end()
+        requests.join()
+
+    def _refuse(self, why: str) -> None:
+        """Answer the request ourselves: the host lives, but sshd gives us no session for it."""
+        body = json.dumps({"message": why}).encode()
+        with suppress(OSError):
+            self._stream.recv(PIECE)
+            self._stream.sendall(REFUSAL.format(REFUSED, len(body)).encode() + body)
+            self._stream.shutdown(socket.SHUT_WR)
+            while self._stream.recv(PIECE):
+                pass  # the rest of the request: who sends it would not read an answer before that
 
     def end(self) -> None:
         """Cut the connection on both sides, from any thread."""

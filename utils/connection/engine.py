@@ -11,6 +11,7 @@ from docker.errors import DockerException
 
 from tools.errors import CommandTimeout, HostError
 from utils.connection.base import EngineLost
+from utils.connection.docker_tunnel import REFUSED
 
 if TYPE_CHECKING:
     from utils.connection.base import Connection
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 ENGINE_SECONDS = 60
 DIAGNOSIS_SECONDS = 20.0
 PING_SECONDS = 10.0
+
+
+class NoSession(requests.ConnectionError):
+    """The way to the engine is a session of its own, and the host's sshd refuses that; says so in words for the user."""
 
 
 def open_engine(connection: Connection, url: str | None) -> docker.DockerClient:
@@ -28,6 +33,8 @@ def open_engine(connection: Connection, url: str | None) -> docker.DockerClient:
     client: docker.DockerClient | None = None
     try:
         client = docker.DockerClient(base_url=url, timeout=ENGINE_SECONDS) if url else docker.from_env(timeout=ENGINE_SECONDS)
+        if url:
+            client.api.hooks["response"].append(_check_session)
         client.ping()
     except (DockerException, requests.RequestException) as error:
         if client is not None:
@@ -40,8 +47,17 @@ def check_answers(client: docker.DockerClient, host: str) -> None:
     """Raises EngineLost when an engine that has answered before does not do so within PING_SECONDS."""
     try:
         client.api.get(f"{client.api.base_url}/_ping", timeout=PING_SECONDS).raise_for_status()
+    except NoSession as error:
+        raise EngineLost(f"{host}: {error}") from error
     except (DockerException, requests.RequestException) as error:
         raise EngineLost(f"{host}: the Docker engine does not answer: {error}") from error
+
+
+def _check_session(response: requests.Response, **_: object) -> None:
+    """Raises NoSession for what was not the engine's answer but the tunnel's."""
+    if response.status_code == REFUSED:
+        why = response.json()["message"]
+        raise NoSession(f"sshd refuses a session for the Docker engine ({why}); does it allow enough of them (MaxSessions)?")
 
 
 def _why(connection: Connection, error: Exception) -> str:

@@ -13,6 +13,7 @@ from requests.exceptions import RequestException
 
 from tools.errors import HostError
 from utils.connection.base import EngineLost
+from utils.connection.engine import NoSession
 from utils.runtime.masking import masked
 
 
@@ -26,6 +27,8 @@ def engine_errors(host: str) -> Iterator[None]:
         yield
     except APIError as error:
         raise HostError(f"{host}: the Docker engine refused: {explanation(error)}") from error
+    except NoSession as error:
+        raise EngineLost(f"{host}: {error}") from error
     except (RequestException, urllib3.exceptions.HTTPError, DockerException) as error:
         said = masked(str(error))
         raise EngineLost(
