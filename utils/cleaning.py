@@ -28,10 +28,12 @@ REMOVE_SECONDS = 600.0
 REMOVE = """
 import glob, os, shutil, sys
 for path in glob.glob(os.path.join(glob.escape(sys.argv[1]), ".guest-run*")):
-    shutil.rmtree(path, ignore_errors=True)
-    print("stays" if os.path.exists(path) else "gone", path)
+    if not os.path.islink(path):
+        shutil.rmtree(path, ignore_errors=True)
+        print("stays" if os.path.lexists(path) else "gone", path)
 """
-"""`python3 -c REMOVE <results>`, Python 3.6: says of each folder of a killed run whether it is gone now."""
+"""`python3 -c REMOVE <results>`, Python 3.6: says of each folder of a killed run whether it is gone now. A link is no run's, and
+where it leads nothing is to be given away."""
 
 
 def clean_hosts(plan: RunPlan, images: bool) -> int:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from host_fakes import FakeConnection, Fleet, fleet_plan, many_hosts, monitor_log, result_of
@@ -142,3 +143,19 @@ def test_in_a_terminal_many_hosts_take_a_bounded_number_of_lines():
 def test_few_hosts_have_lines_or_bars_of_their_own(hosts, terminal, kind):
     console = Console(file=io.StringIO(), force_terminal=terminal)
     assert type(make_display(console, tuple(map(str, range(hosts))), Masker())) is kind
+
+
+class Stubborn(FakeConnection):
+    """Has files that the user who logged in may not remove."""
+
+    def run(self, argv, **more):
+        done = super().run(argv, **more)
+        return replace(done, status=1) if list(argv[:2]) == ["rm", "-rf"] else done
+
+
+def test_what_cannot_be_removed_from_a_host_is_named_with_its_remedy(tmp_path, monkeypatch):
+    report, _ = run(fleet_plan(tmp_path, 1), Fleet(host=Stubborn), monkeypatch)
+    [case] = report.cases
+    [note] = [note for note in case.notes if "stays there" in note]
+    assert note.startswith("node000: ")
+    assert f"`sudo rm -rf /opt/accelmark/result/.guest-{report.run.id}/digits:pytorch_2.13/node000_noderank0` removes it" in note
