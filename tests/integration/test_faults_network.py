@@ -59,9 +59,9 @@ def test_a_guest_goes_on_while_the_network_is_cut_and_no_line_of_it_is_lost(far,
     far.start(f"{one.address}  1/1 slow:pytorch_here: step f")
     cut(one, seconds)
     if seconds > NOTICE_SECONDS:
-        hosts.eventually(lambda: "waiting for it, 40 s at most (RECONNECT_SECONDS)" in far.log(), NOTICE_SECONDS)
+        hosts.eventually(lambda: "waiting for it, 90 s at most (RECONNECT_SECONDS)" in far.log(), seconds)
         hosts.eventually(lambda: not locked(one), 30)  # it frees itself while it is cut
-        hosts.eventually(lambda: locked(one), 30)
+        hosts.eventually(lambda: locked(one), 60)
     run, _ = far.finish()
     assert run.status == 0, run.output
     assert {run.case("slow", host.address)["status"] for host in lab_hosts} <= set(MEASURED)
@@ -78,7 +78,7 @@ def test_a_cut_while_an_image_is_built_or_results_are_collected_costs_nothing_bu
     build.write_text(build.read_text().replace("RUN echo built", "RUN sleep 3; echo built"))
     far.write(far.case("quick", call=BRIEF), hosts=[one])
     reach(far, one, moment)
-    cut(one, 12)
+    cut(one, 16)
     run, _ = far.finish()
     assert (run.status, run.case("quick")["status"] in MEASURED) == (0, True), run.output
     assert re.search(f"{one.address}: back after", far.log())
@@ -130,7 +130,7 @@ def test_a_host_that_stays_away_is_lost_and_then_set_aside_and_the_others_go_on(
     assert "did not come back within 3 s (RECONNECT_SECONDS)" in lost[0]["message"]
     assert "was set aside, as it was lost twice" in lost[2]["message"]
     assert {run.case(name, other.address)["status"] for name in ("slow", "second", "third")} <= set(MEASURED)
-    assert (run.status, seconds < 60) == (1, True)
+    assert (run.status, seconds < 150) == (1, True)
     one.heal()
     far.project.run("clean")
     assert all(nothing_left(host) for host in lab_hosts)
