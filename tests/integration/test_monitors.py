@@ -225,7 +225,7 @@ def test_a_monitor_costs_next_to_nothing(operate, tmp_path):
     pid = pid_of(tmp_path / "logs/cpu_monitor.pid")
     eventually(lambda: lines(tmp_path / "logs/cpu_monitor.log") > 21)
     ticks = sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
-    assert ticks / os.sysconf("SC_CLK_TCK") < 0.1  # 20 readings: at the usual interval under 1 % of one core
+    assert ticks / os.sysconf("SC_CLK_TCK") < 0.3  # 20 readings: at the usual interval under 3 % of one slow core
 
 
 def test_a_host_s_monitors_run_around_a_case(host, tmp_path):
