@@ -65,13 +65,13 @@ def private_engine(folder, inside=OWN_WORLD):
             yield engine
         finally:
             engine.kill() if inside else engine.terminate()  # unshare takes no notice of a SIGTERM
-            engine.wait(60)
+            engine.wait(120)
             subprocess.run(["umount", short / "netns/default"], capture_output=True, check=False)  # dockerd leaves it
             shutil.rmtree(short, ignore_errors=True)
 
 
 def wait_for_engine(engine, log):
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while not engine_answers():
         if engine.poll() is not None or time.monotonic() > until:
             pytest.fail(f"dockerd does not come up: {log.read_text()[-2000:]}")

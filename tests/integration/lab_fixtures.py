@@ -91,7 +91,7 @@ class Far:
             "BUILD_ARGS": {"BASE_IMAGE": base_image.TAG},
             "ACCE_CONTAINER_OPT": CONTAINER_OPTIONS,
             "MONITOR_INTERVAL": 0.2,
-            "RECONNECT_SECONDS": 40,
+            "RECONNECT_SECONDS": 90,
             "CASES": {name: data for case in cases for name, data in case.items()},
         }
         self.project.host_yaml(**{**values, **keys})
@@ -110,21 +110,21 @@ class Far:
         self.wait_for(moment)
         return self.process
 
-    def wait_for(self, text, seconds=60.0):
+    def wait_for(self, text, seconds=180.0):
         def there():
             assert self.process.poll() is None or any(text in line for line in self.seen), "".join(self.seen)
             return any(text in line for line in self.seen)
 
         hosts.eventually(there, seconds)
 
-    def finish(self, seconds=120.0):
+    def finish(self, seconds=300.0):
         """Wait for its end; return what it came to and the seconds from now on."""
         began = time.monotonic()
         status = self.process.wait(seconds)
-        hosts.eventually(lambda: self.process.stdout.closed, 10)
+        hosts.eventually(lambda: self.process.stdout.closed, 60)
         return Finished(status, "".join(self.seen), self.project.latest_report()), time.monotonic() - began
 
-    def run(self, seconds=180.0):
+    def run(self, seconds=300.0):
         self.process = self.project.start()
         threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
         return self.finish(seconds)[0]
@@ -155,7 +155,7 @@ def files(host):
     return [str(path) for path in (host.disk / "code/result").rglob("*")]
 
 
-def nothing_left(host, patience=40.0):
+def nothing_left(host, patience=90.0):
     """Whether nothing of ours is on a host any more, within `patience` seconds: containers, processes, files of a run."""
 
     def gone():

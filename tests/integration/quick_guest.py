@@ -19,6 +19,9 @@ say("began")
 print("the guest of", options.case, "began", flush=True)
 for _ in range(SECONDS * 100):
     time.sleep(0.01)
+held = pathlib.Path(options.data_dir, options.case + ".held")
+while held.exists():
+    time.sleep(0.01)
 failed = pathlib.Path(options.data_dir, options.case + ".fails").exists()
 result = Result(
     options.case, options.framework, options.vendor, status=FAILED if failed else OK,
@@ -35,6 +38,15 @@ sys.exit(1 if failed else 0)
 def use_quick_guest(project, seconds=0.2):
     """Let the project's guest be this one."""
     project.write("run_inference.py", GUEST.replace("SECONDS * 100", str(int(seconds * 100))))
+
+
+def hold(project, case):
+    """Let this case's guest go on until it is let go."""
+    (project.data / f"{case}.held").touch()
+
+
+def let_go(project, case):
+    (project.data / f"{case}.held").unlink()
 
 
 def ran(project, what="ended"):

@@ -56,7 +56,7 @@ def running_registry(folder, client, host="localhost", **more):
 
 
 def wait_for_answer(url, process, log):
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while not answers(url):
         if process.poll() is not None or time.monotonic() > until:
             pytest.fail(f"docker-registry does not come up: {log.read_text()[-2000:]}")

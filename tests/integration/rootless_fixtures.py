@@ -58,7 +58,7 @@ def rootless() -> Iterator[Rootless]:
         yield Rootless(folder, _with_base_image(f"unix://{folder}/run/podman.sock", service, folder / "log"))
     finally:
         service.terminate()
-        service.wait(30)
+        service.wait(120)
         _end_processes()
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -81,7 +81,7 @@ def _write_files(folder: Path) -> None:
 
 def _with_base_image(url: str, service: subprocess.Popen[bytes], log: Path) -> str:
     """Wait for the engine and give it the base image, whose tag is returned."""
-    socket, until = Path(url.removeprefix("unix://")), time.monotonic() + 60
+    socket, until = Path(url.removeprefix("unix://")), time.monotonic() + 180
     while not socket.exists():
         if service.poll() is not None or time.monotonic() > until:
             pytest.fail(f"podman does not come up: {log.read_text()[-2000:]}")

@@ -131,7 +131,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[str], str]]:
         return str(folder)
 
     yield mounted
-    subprocess.run(["umount", folder], check=True)
+    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def after_make_setup(project: Project) -> Project:

@@ -12,7 +12,7 @@ from toy import add_case
 @pytest.mark.slow
 def test_the_configuration_as_shipped_measures_both_cases_and_ends_with_the_path_of_the_report(project):
     shutil.copy(CHECKOUT / "configs" / "host.yaml", project.folder / "configs" / "host.yaml")
-    run = project.run("run", *quick(max_samples=4), timeout=600)
+    run = project.run("run", *quick(max_samples=4), timeout=1200)
     assert run.status == 0, run.output
     digits, resnet50 = run.case("digits"), run.case("resnet50")
     assert [(case["compiler"], case["status"] in MEASURED) for case in (digits, resnet50)] == [
@@ -35,7 +35,7 @@ def test_a_second_make_run_measures_without_pip(project):
     pip_fails = {"PIP_TIMEOUT": "whoever calls pip fails with this"}
     environment = {**os.environ, **project.environment, **pip_fails}
     done = subprocess.run(
-        ["make", "run"], cwd=project.folder, env=environment, capture_output=True, text=True, check=False, timeout=300
+        ["make", "run"], cwd=project.folder, env=environment, capture_output=True, text=True, check=False, timeout=600
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "installing packages" not in done.stdout

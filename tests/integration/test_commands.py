@@ -51,7 +51,7 @@ def test_a_doubtful_case_is_tainted_which_strict_does_not_accept(toys):
     lenient, strict = toys.run("--case", "doubtful"), toys.run("--case", "doubtful", "--strict")
     assert (lenient.status, strict.status) == (0, 1)
     case = strict.case("doubtful")
-    assert (case["status"], case["reasons"][0]["kind"]) == ("TAINTED", "foo_time")
+    assert (case["status"], "foo_time" in {reason["kind"] for reason in case["reasons"]}) == ("TAINTED", True)
     well = toys.run("--case", "well", "--strict")
     assert well.status == (0 if well.case("well")["status"] == "OK" else 1)
 
@@ -165,7 +165,7 @@ def test_clean_goes_on_when_a_host_cannot_be_reached(project):
 def by_hand(project, *more):
     command = [VENV / "bin" / "python", project.folder / "run_inference.py", "--perf_dir", project.folder, "--loglevel", "INFO"]
     places = ["--data_dir", "embedded", "--log_dir", project.folder.parent / "log", "--framework", "pytorch_2.13"]
-    return subprocess.run([*command, *places, *more], capture_output=True, text=True, timeout=120, check=False, cwd="/")
+    return subprocess.run([*command, *places, *more], capture_output=True, text=True, timeout=300, check=False, cwd="/")
 
 
 def test_a_case_runs_by_hand_without_run_py(project):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from ssh_fixtures import waited_for
 
 from tools.errors import CommandError, CommandTimeout, ConfigError
 from utils.connection import connect
@@ -19,6 +20,8 @@ from utils.connection.sync import sync_code
 from utils.plan import HostTarget
 
 NASTY = ["a b", "'", '"', "$(id)", "`id`", ";", "&&", "|", "new\nline", "*", "~", "\\", "ünï ✓", "", "-n", "!x", "#", "$HOME"]
+AT_ONCE = 4.0
+"""The seconds that a process which was killed may take to end on a busy machine."""
 SHOW = "import json, sys; print(json.dumps(sys.argv[1:]))"
 
 
@@ -35,12 +38,9 @@ def running(mark):
     return [process for process in found if process.info["status"] != psutil.STATUS_ZOMBIE]
 
 
-def gone(mark, seconds=8.0):
+def gone(mark, seconds=30.0):
     """Whether no process with `mark` is left within `seconds`."""
-    until = time.monotonic() + seconds
-    while running(mark) and time.monotonic() < until:
-        time.sleep(0.05)
-    return not running(mark)
+    return waited_for(lambda: not running(mark), seconds)
 
 
 @pytest.fixture
@@ -74,13 +74,16 @@ def test_folder_and_environment_are_the_command_s_own(connection, tmp_path):
     assert done.stdout == f"{tmp_path} b 'c' $d\n"
 
 
-def test_lines_come_as_they_are_written_with_both_streams_merged(connection):
-    seen, now = [], time.monotonic
-    script = "echo first; echo second >&2; read x; echo never"
-    with pytest.raises(CommandTimeout):
-        connection.run(["sh", "-c", script + "; sleep 60"], timeout=1.5, on_line=lambda line: seen.append((line, now())))
-    assert [line for line, _ in seen] == ["first", "second", "never"]
-    assert time.monotonic() - seen[0][1] > 0.5
+def test_lines_come_as_they_are_written_with_both_streams_merged(connection, tmp_path):
+    heard, seen = tmp_path / "heard", []
+
+    def listen(line):
+        seen.append(line)
+        heard.touch()
+
+    script = 'echo first; until [ -e "$0" ]; do sleep 0.05; done; echo second >&2; read x; echo third'
+    connection.run(["sh", "-c", script, str(heard)], timeout=60, on_line=listen).check()
+    assert seen == ["first", "second", "third"]
 
 
 def test_a_missing_command_is_status_127_and_a_folder_126(connection):
@@ -102,37 +105,33 @@ def test_past_its_timeout_a_command_is_gone_with_its_children(connection, mark):
     started = time.monotonic()
     with pytest.raises(CommandTimeout, match="1 s"):
         connection.run(["sh", "-c", f"sleep {mark} | cat & sleep {mark}"], timeout=1)
-    assert time.monotonic() - started < 4
-    assert running(mark) == []
+    assert time.monotonic() - started < 30
+    assert gone(mark, AT_ONCE)
 
 
 def test_a_command_that_ignores_term_is_killed(connection, mark):
     with pytest.raises(CommandTimeout):
         connection.run(["sh", "-c", f"trap '' TERM; sleep {mark}; sleep {mark}"], timeout=0.5)
-    assert running(mark) == []
+    assert gone(mark, AT_ONCE)
 
 
 def test_cancelled_from_another_thread_a_command_is_gone_at_once(connection, mark):
     cancels = []
 
-    def cancel():
-        cancels[0]()
+    def cancel(line):
+        threading.Thread(target=cancels[0]).start()
 
-    threading.Timer(1.0, cancel).start()
-    started = time.monotonic()
-    done = connection.run(["sh", "-c", f"sleep {mark}"], timeout=60, cancelled=cancels.append)
+    done = connection.run(["sh", "-c", f"echo up; sleep {mark}"], timeout=60, on_line=cancel, cancelled=cancels.append)
     assert done.status != 0
-    assert time.monotonic() - started < 4
-    assert running(mark) == []
+    assert gone(mark, AT_ONCE)
 
 
-def test_a_daemon_that_holds_the_pipe_does_not_hold_us(connection, mark):
-    started = time.monotonic()
-    done = connection.run(["sh", "-c", f"setsid sleep {mark} & echo started"], timeout=30)
+def test_a_daemon_that_holds_the_pipe_does_not_hold_us(connection, mark, tmp_path):
+    daemon = f'setsid sh -c \'touch "$0"; exec sleep {mark}\' "$0" & until [ -e "$0" ]; do sleep 0.05; done; echo started'
+    done = connection.run(["sh", "-c", daemon, str(tmp_path / "up")], timeout=60)
     try:
         assert (done.status, done.stdout) == (0, "started\n")
-        assert time.monotonic() - started < 5
-        assert len(running(mark)) == 1
+        assert waited_for(lambda: len(running(mark)) == 1)
     finally:
         for process in running(mark):
             process.kill()
@@ -155,7 +154,7 @@ def test_an_error_in_our_own_line_handler_ends_the_command(connection, mark):
 def test_waiting_costs_next_to_no_processor_time(connection):
     before = time.process_time()
     connection.run(["sleep", "2"], timeout=20)
-    assert time.process_time() - before < 0.1
+    assert time.process_time() - before < 0.5  # a busy wait would take the two seconds
 
 
 def test_several_threads_share_a_connection(connection):
@@ -272,5 +271,5 @@ def test_when_we_are_ended_no_command_is_left(sshd, mark, number, over_ssh):
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as owner:
         assert owner.stdout.readline() == b"up\n"
         owner.send_signal(number)
-        owner.communicate(timeout=15)
+        owner.communicate(timeout=60)
     assert gone(mark)

@@ -5,14 +5,13 @@ import os
 import socket
 import tarfile
 import threading
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import docker
 import psutil
 import pytest
-from ssh_fixtures import start_sshd
+from ssh_fixtures import start_sshd, waited_for
 
 from tools.errors import HostError
 from utils.connection import connect
@@ -20,14 +19,6 @@ from utils.connection.base import EngineLost
 from utils.connection.engine import NoSession
 from utils.plan import HostTarget
 from utils.runtime.engine import engine_errors
-
-
-def waited_for(happens, seconds=10.0):
-    """Whether something comes true within `seconds`."""
-    until = time.monotonic() + seconds
-    while not happens() and time.monotonic() < until:
-        time.sleep(0.05)
-    return happens()
 
 
 @pytest.mark.docker
@@ -39,7 +30,7 @@ def test_closed_a_connection_leaves_no_threads_and_no_files(sshd_with_engine):
     ssh.docker().version()
     ssh.close()
     ssh.close()
-    assert (threading.active_count(), psutil.Process().num_fds()) == (threads, files)
+    assert waited_for(lambda: threading.active_count() <= threads and psutil.Process().num_fds() <= files)
     with pytest.raises(HostError, match="closed"):
         ssh.run(["true"], timeout=20)
 
@@ -76,10 +67,11 @@ def test_a_container_runs_and_its_output_comes_back(far, base_tag):
 
 @pytest.mark.docker
 def test_what_is_executed_streams(far, container):
-    script = "import sys, time\nfor i in range(3): print(i, flush=True); time.sleep(0.4)"
-    pieces = [(piece, time.monotonic()) for piece in container.exec_run(["python3", "-c", script], stream=True).output]
-    assert b"".join(piece for piece, _ in pieces) == b"0\n1\n2\n"
-    assert pieces[-1][1] - pieces[0][1] > 0.5
+    script = "echo 0; until [ -e /heard ]; do sleep 0.05; done; echo 1"
+    stream = container.exec_run(["timeout", "60", "sh", "-c", script], stream=True).output
+    assert next(stream) == b"0\n"
+    container.exec_run(["touch", "/heard"])
+    assert b"".join(stream) == b"1\n"
 
 
 @pytest.mark.docker
@@ -123,7 +115,7 @@ def test_logs_follow_and_wait_run_side_by_side_to_the_end(far, base_tag):
         follower = threading.Thread(target=lambda: lines.extend(container.logs(stream=True, follow=True)))
         follower.start()
         assert container.wait(timeout=30)["StatusCode"] == 7
-        follower.join(10)
+        follower.join(60)
         assert b"".join(lines) == b"0\n1\n2\n"
     finally:
         container.remove(force=True)
@@ -141,7 +133,7 @@ def test_following_a_silent_container_ends_when_we_stop_listening(far, container
 
 @pytest.mark.docker
 def test_more_streams_than_one_login_allows_are_open_at_a_time(far, container):
-    started = [container.exec_run(["sh", "-c", "echo up; sleep 20"], stream=True).output for _ in range(14)]
+    started = [container.exec_run(["sh", "-c", "echo up; sleep 200"], stream=True).output for _ in range(14)]
     assert [next(stream) for stream in started] == [b"up\n"] * 14
 
 

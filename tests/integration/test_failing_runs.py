@@ -65,7 +65,7 @@ def broken_run(tmp_path_factory):
     }
     project.write("benchmarks/unmet/pytorch/requirements.txt", "--no-index\nno-such-package==1.0\n")
     project.host_yaml(CASES=cases)
-    return project.run(), project
+    return project.run(timeout=900), project
 
 
 @pytest.mark.parametrize("case", FAILURES)

@@ -23,7 +23,7 @@ return inputs, 0.0
 BRIEF = "import time\ntime.sleep(0.02)\nreturn inputs, 0.0"
 
 
-NOTICE_SECONDS = 10
+NOTICE_SECONDS = 15
 
 
 def cut(host, seconds):
@@ -71,7 +71,7 @@ def test_a_guest_goes_on_while_the_network_is_cut_or_sshd_hangs_and_no_line_of_i
         noticed = [f"{host.address}: nothing was heard of it" for host in lab_hosts]
         hosts.eventually(lambda: all(words in far.log() for words in noticed), NOTICE_SECONDS)
         hosts.eventually(lambda: not locked(one), 30)  # it frees itself while it is cut
-        hosts.eventually(lambda: locked(one), 30)
+        hosts.eventually(lambda: locked(one), 60)
     run, _ = far.finish()
     assert run.status == 0, run.output
     assert {run.case("slow", host.address)["status"] for host in lab_hosts} <= set(MEASURED)
@@ -146,7 +146,7 @@ def test_a_host_that_stays_away_is_lost_and_then_set_aside_and_the_others_go_on(
     assert "did not come back within 3 s (RECONNECT_SECONDS)" in lost[0]["message"]
     assert "was set aside, as it was lost twice" in lost[2]["message"]
     assert {run.case(name, other.address)["status"] for name in ("slow", "second", "third")} <= set(MEASURED)
-    assert (run.status, seconds < 60) == (1, True)
+    assert (run.status, seconds < 150) == (1, True)
     one.heal()
     far.project.run("clean")
     assert all(nothing_left(host) for host in lab_hosts)

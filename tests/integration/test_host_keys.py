@@ -32,8 +32,8 @@ def test_every_host_runs_every_case_and_knows_its_rank(project):
 
 
 def test_a_case_past_its_timeout_fails_with_that_reason_and_the_next_one_runs(project):
-    cases = {**add_case(project, "slow", "slow", call="import time\ntime.sleep(60)"), **add_case(project, "toy")}
-    project.host_yaml(CASE_TIMEOUT=6, CASES=cases)
+    cases = {**add_case(project, "slow", "slow", call="import time\ntime.sleep(600)"), **add_case(project, "toy")}
+    project.host_yaml(CASE_TIMEOUT=15, CASES=cases)
     finished = project.run()
     assert finished.status == 1
     assert finished.case("slow")["reasons"][0]["kind"] == "TIMEOUT"

@@ -78,7 +78,7 @@ def all_provided(plan, exchange=None, cancellations=None):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(120)
+        thread.join(300)
     return said, failures
 
 

@@ -9,7 +9,7 @@ import sys
 from toy import add_case
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
-SLOW = "time.sleep(0.02)\nreturn inputs, 0.0"
+SLOW = "time.sleep(0.05)\nreturn inputs, 0.0"
 
 
 def screen(project, *arguments):

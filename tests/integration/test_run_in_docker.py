@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from run_fixtures import MEASURED, quick
+from test_interrupt import containers
 
 VENV = Path(sys.prefix)
 
@@ -32,10 +33,6 @@ def docker_project(project, sshd_with_engine, base_tag, docker_client):
         docker_client.images.remove(image.id, force=True)
 
 
-def ours(docker_client):
-    return docker_client.containers.list(all=True, filters={"label": "accelmark.kind=container"})
-
-
 def test_digits_over_ssh_in_a_container_gives_what_it_gives_as_a_process(docker_project, docker_client):
     inside = docker_project.run("run", *quick())
     assert inside.status == 0, inside.output
@@ -44,7 +41,7 @@ def test_digits_over_ssh_in_a_container_gives_what_it_gives_as_a_process(docker_
     assert [step["outcome"] for step in measured["steps"]] == ["ok"] * 7
     assert measured["environment"]["container"]
     assert {monitor["monitor"] for monitor in measured["monitors"] if monitor["readings"]} == {"cpu", "sys"}
-    assert ours(docker_client) == []
+    assert containers(docker_client, inside) == []
 
     docker_project.host_yaml()
     outside = docker_project.run("run", *quick()).case()

@@ -66,7 +66,7 @@ def test_the_nvidia_image_brings_the_guest_s_packages(project, docker_client, ba
     cases = add_case(project, "toy", vendor="nvidia", framework="pytorch_2.5")
     with building(project, docker_client, base_tag, "pytorch_2.5") as keys:
         project.host_yaml(**keys, VENDOR="nvidia", CASES=cases)
-        finished = project.run("run", timeout=600)
+        finished = project.run("run", timeout=1200)
     assert finished.status == 0, finished.output
     assert finished.case("toy")["status"] in MEASURED
     printed = (project.results / "latest/toy:pytorch_2.5/127.0.0.1_noderank0/stdout_err.out.log").read_text()

@@ -21,6 +21,11 @@ PARTS = {
 """The files that the page builds, and what is in their block of it alone."""
 
 ACME_SMI = 'echo "0, Acme X1, 1024, 32768, 42, 118.5, 61"\necho "1, Acme X1, 12, 32768, 0, N/A, 40"'
+UNTIL_IT_HAS_READ = """
+import os, time
+while not os.path.exists(config.log_dir + "/old_monitor.log"):
+    time.sleep(0.05)
+"""
 MIB = 2**20
 
 
@@ -76,7 +81,7 @@ def test_a_vendor_s_monitor_and_analysis_of_flagperf_s_are_taken_as_they_are(pro
     temporary = str(project.folder.parent)
     project.write("docker_images/old/old_monitor.py", FLAGPERF_STYLE.format(temporary=temporary))
     project.write("docker_images/old/old_analysis.py", FLAGPERF_ANALYSIS)
-    project.host_yaml(VENDOR="old", CASES=add_case(project, "toy", vendor="old", compile="import time; time.sleep(0.5)"))
+    project.host_yaml(VENDOR="old", CASES=add_case(project, "toy", vendor="old", compile=UNTIL_IT_HAS_READ))
     run = project.run()
     assert run.status == 0, run.output
     metrics = run.case("toy")["metrics"]

@@ -24,12 +24,12 @@ def processor_seconds(run):
 
 def share_while_waiting(project, framework, **keys):
     """The share of one processor that run.py takes while its guest sleeps in step f."""
-    cases = add_case(project, "sleeps", framework=framework, call=SLEEPS.format(seconds=SECONDS + 2))
+    cases = add_case(project, "sleeps", framework=framework, call=SLEEPS.format(seconds=SECONDS + 10))
     project.host_yaml(CASES=cases, MONITOR_INTERVAL=2, **keys)
     run = project.start()
     try:
         wait_for(run, "step f of a-g")
-        time.sleep(0.5)  # what it does at the step's beginning is over
+        time.sleep(1.5)  # what it does at the step's beginning is over
         before, began = processor_seconds(run), time.monotonic()
         time.sleep(SECONDS)
         return (processor_seconds(run) - before) / (time.monotonic() - began)

@@ -31,11 +31,11 @@ MaxStartups 50:30:100
 SetEnv PATH={path}
 Subsystem sftp internal-sftp
 """
-PATIENCE = 60.0
+PATIENCE = 180.0
 SESSIONS = 10
 
 
-def command(*argv, check=True, timeout=60.0):
+def command(*argv, check=True, timeout=180.0):
     return subprocess.run([*map(str, argv)], check=check, capture_output=True, text=True, timeout=timeout)
 
 
@@ -180,7 +180,7 @@ class Host:
         return f"/proc/{self._pid()}/root/run/docker.sock"
 
     def docker(self):
-        return closing(docker.DockerClient(f"unix://{self.socket}", timeout=30))
+        return closing(docker.DockerClient(f"unix://{self.socket}", timeout=60))
 
     def start_engine(self):
         places = ["--data-root", self.folder / "docker", "--exec-root", "/run/docker", "--pidfile", "/run/docker.pid"]

@@ -49,7 +49,7 @@ def test_who_comes_second_waits_and_finds_it_made(tmp_path):
 
     def slow(folder):
         begun.set()
-        assert release.wait(5)
+        assert release.wait(60)
         write_file(folder)
 
     def second():
@@ -57,12 +57,12 @@ def test_who_comes_second_waits_and_finds_it_made(tmp_path):
 
     first = threading.Thread(target=cached_folder, args=(tmp_path / "key", slow))
     first.start()
-    assert begun.wait(5)
+    assert begun.wait(60)
     other = threading.Thread(target=second)
     other.start()
     release.set()
-    first.join(5)
-    other.join(5)
+    first.join(60)
+    other.join(60)
     assert answers == [True]
 
 

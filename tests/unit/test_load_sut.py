@@ -131,13 +131,13 @@ def test_an_interrupt_breaks_off_no_query_of_another_thread():
 
     def engine(inputs):
         computing.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         return [inputs[0]], 0.0
 
     lg, sut = make(engine, QueuedSUT, clients=2)
     other = threading.Thread(target=sut.answer, args=([0], [0], sut._suts[1]))
     other.start()
-    assert computing.wait(10)
+    assert computing.wait(60)
     try:
         sut.interrupt()
     except KeyboardInterrupt:

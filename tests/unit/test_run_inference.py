@@ -29,7 +29,7 @@ def command(project, *more, case="toy"):
 
 
 def start(project, *more, case="toy"):
-    return subprocess.run(command(project, *more, case=case), capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command(project, *more, case=case), capture_output=True, text=True, timeout=300, check=False)
 
 
 def result_of(project):
@@ -48,7 +48,7 @@ def test_progress_lines_are_for_machines(project):
     lines = start(project, "--progress").stdout.splitlines()
     told = [progress for progress in map(progress_from_line, lines) if progress]
     assert [progress.step for progress in told if not progress.done] == list("abcdefg")
-    assert [(progress.step, progress.done, progress.total) for progress in told if progress.done] == [("c", 1, 4), ("f", 1, 4)]
+    assert [(progress.step, progress.total) for progress in told if progress.done == 1] == [("c", 4), ("f", 4)]
 
 
 def test_a_setting_overrides_for_one_run(project):
@@ -79,7 +79,7 @@ def test_a_crash_has_exit_code_1_and_its_traceback_in_the_log(project):
 def test_a_missing_package_is_named_and_leaves_a_result(project):
     project.write("loguru.py", "raise ModuleNotFoundError(\"No module named 'loguru'\", name='loguru')")
     environment = dict(os.environ, PYTHONPATH=str(project.root))
-    done = subprocess.run(command(project), capture_output=True, text=True, timeout=60, check=False, env=environment)
+    done = subprocess.run(command(project), capture_output=True, text=True, timeout=300, check=False, env=environment)
     assert done.returncode == 1
     assert "-m pip install loguru" in done.stderr
     assert "loguru" in result_of(project).reasons[0].message
@@ -94,13 +94,13 @@ def test_an_unwritable_log_directory_is_one_line(project):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_leaves_a_result_and_no_process(project, number):
-    project.change_engine("return inputs, 0.0", "note(self._config, 'waiting')\n        time.sleep(60)")
+    project.change_engine("return inputs, 0.0", "note(self._config, 'waiting')\n        time.sleep(600)")
     process = subprocess.Popen(command(project), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 180
     while "waiting" not in project.calls and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(number)
-    assert process.wait(timeout=30) == 130
+    assert process.wait(timeout=120) == 130
     assert result_of(project).reasons[0].kind == "INTERRUPTED"
     assert project.calls[-1] == "close"
     with pytest.raises(ProcessLookupError):
@@ -129,15 +129,15 @@ def group_lives(group):
 def test_a_signal_leaves_no_data_loader_worker(project, number):
     pytest.importorskip("torch")
     project.change_case("def build_dataloader(config):\n", WORKERS)
-    project.change_engine("return inputs, 0.0", "note(self._config, 'waiting')\n        time.sleep(60)")
+    project.change_engine("return inputs, 0.0", "note(self._config, 'waiting')\n        time.sleep(600)")
     process = subprocess.Popen(command(project), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while "waiting" not in project.calls and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     os.killpg(process.pid, number)
-    assert process.wait(timeout=30) == 130
+    assert process.wait(timeout=120) == 130
     assert result_of(project).reasons[0].kind == "INTERRUPTED"
-    deadline = time.monotonic() + 10  # a worker looks for its parent now and then
+    deadline = time.monotonic() + 60  # a worker looks for its parent now and then
     while group_lives(process.pid) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not group_lives(process.pid)

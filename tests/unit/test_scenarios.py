@@ -59,7 +59,7 @@ def digits_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("digits")
     config = case_config(
         "digits", folder, "embedded", batch_size=8, compiler="onnxruntime", threads=1, repeat=1, warmup=2, warmup_limit=1.0,
-        percentiles=(), scenarios=ALL, loadgen=dict.fromkeys(ALL, SHORT),
+        percentiles=(), scenarios=ALL, loadgen={**dict.fromkeys(ALL, SHORT), "SingleStream": {**SHORT, "min_query_count": 64}},
     )  # fmt: skip
     model = digits.create_model(config)
     engine = InferModel(config, digits.export_model(model, config), model)

@@ -36,8 +36,10 @@ class DockerTunnel:
         self._dial = dial
         self._folder = Path(tempfile.mkdtemp(prefix="accelmark-"))
         self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(self._folder / "docker.sock"))
+        made = self._folder / "new.sock"
+        self._listener.bind(str(made))
         self._listener.listen()
+        made.rename(self._folder / "docker.sock")  # with that name and no listener it would be a killed run's, for any other run
         self._lock = threading.Lock()
         self._relays: set[_Relay] = set()
         self._closing = False
