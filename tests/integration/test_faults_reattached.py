@@ -1,16 +1,14 @@
 """What happens to a case, or to its waiting, after its host was lost and found again or is still away; with real hosts."""
 
-import re
 import signal
 
 import hosts
 import pytest
-from lab_fixtures import CONTAINER_OPTIONS, nothing_left
+from lab_fixtures import nothing_left
 from run_fixtures import MEASURED
 
 pytestmark = pytest.mark.docker
 
-SOONER = re.compile("LOST_AFTER_MILLISECONDS = [0-9_]+")
 SLOW = "import time\ntime.sleep(0.25)\nreturn inputs, 0.0"
 
 
@@ -19,8 +17,6 @@ def running(far, lab_hosts):
     """A run of a slow case and a quick one on one host, up to where the slow one is measured; the host, too."""
 
     def start(**keys):
-        login = far.project.folder / "utils/connection/ssh_login.py"
-        login.write_text(SOONER.sub("LOST_AFTER_MILLISECONDS = 2_000", login.read_text()))
         far.write(far.case("slow", call=SLOW), far.case("second"), hosts=lab_hosts[:1], **keys)
         far.start("1/2 slow:pytorch_here: step f")
         return lab_hosts[0]
@@ -76,30 +72,3 @@ def test_ctrl_c_while_a_lost_host_is_waited_for_ends_the_waiting(far, running):
     hosts.eventually(lambda: not any("Holds a host's lock" in process for process in host.processes()))
     assert far.project.run("clean").status == 0
     assert nothing_left(host)
-
-
-TELLING = """
-def create_model(config):
-    import os, pathlib
-    print("SEEN", os.environ["WHOSE"], pathlib.Path(config.data_dir, "whose").read_text(), config.data_dir, flush=True)
-    return lambda inputs: (inputs, 0.0)
-"""
-
-
-def test_the_guest_of_each_host_sees_what_host_options_says_for_it(far, lab_hosts):
-    one, other = lab_hosts
-    case = far.case("quick", code=TELLING)
-    [(name, shared)] = case.items()
-    own = f"{far.lab.there}/its own data"
-    texts = {one.disk / "data": "for all", other.disk / "data": "nobody's", other.disk / "its own data": "other's"}
-    for folder, text in texts.items():
-        folder.mkdir(exist_ok=True)
-        (folder / "whose").write_text(text)
-    options = {"DATA": {name: own}, "ACCE_CONTAINER_OPT": f"{CONTAINER_OPTIONS} -e WHOSE=other"}
-    far.write(case, HOST_OPTIONS={other.address: options}, ACCE_CONTAINER_OPT=f"{CONTAINER_OPTIONS} -e WHOSE=all")
-    run = far.run()
-    assert run.status == 0, run.output
-    folder = far.project.results / "latest" / name
-    said = [(folder / f"{host.address}_noderank{rank}/stdout_err.out.log").read_text() for rank, host in enumerate(lab_hosts)]
-    assert f"SEEN all for all {shared}\n" in said[0]
-    assert f"SEEN other other's {own}\n" in said[1]
