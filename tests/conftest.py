@@ -8,6 +8,9 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the threads of several workers would spin, each waiting for the others'
 
+SHARED = {"broken_run", "digits_run", "evil_run", "racks"}
+"""Fixtures that are long in the making, of one module each."""
+
 
 def pytest_configure(config):
     """Let tests of Ctrl-C find SIGINT as a terminal has it: in a background job it is ignored, which children would inherit."""
@@ -16,7 +19,8 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items):
-    """The quick tests first: a broken unit is known before an image is built. What shares an engine, or hosts, stays together."""
+    """The quick tests first: a broken unit is known before an image is built. What shares an engine, or hosts, or what takes
+    long to make, stays together."""
     order = ("unit", "contract", "architecture", "integration")
     items.sort(key=lambda item: next((place for place, name in enumerate(order) if f"tests/{name}/" in item.path.as_posix()), 0))
     for item in items:
@@ -25,6 +29,8 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
         elif "docker_engine" in used or "rootless" in used:
             item.add_marker(pytest.mark.xdist_group("engine"))
+        elif SHARED.intersection(used):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.hookimpl(wrapper=True)
