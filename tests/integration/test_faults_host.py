@@ -10,7 +10,7 @@ from run_fixtures import MEASURED
 
 pytestmark = pytest.mark.docker
 
-SLOW = "import time\ntime.sleep(0.08)\nreturn inputs, 0.0"
+SLOW = "import time\ntime.sleep(0.15)\nreturn inputs, 0.0"
 
 
 @pytest.fixture
