@@ -125,6 +125,7 @@ def ours_and_theirs(tmp_path_factory):
             client.api.import_image_from_data(an_archive(), repository=name, tag="1", changes=[label])
         case = {"accelmark.kind": "container", "accelmark.run": "run1", "accelmark.case": "digits"}
         client.api.create_container("ours:1", "true", name="ours", labels=case)
+        client.api.create_container("ours:1", "true", name="step", labels={"accelmark.kind": "step"})
         client.api.create_container("theirs:1", "true", name="theirs")
         yield client
         client.close()
@@ -146,6 +147,7 @@ def test_clean_removes_what_is_ours_and_says_which(project, ours_and_theirs):
     assert cleaned.status == 0, cleaned.output
     assert f"127.0.0.1: monitor {logs}/cpu_monitor\n" in cleaned.output
     assert "127.0.0.1: container ours (digits, run run1, created)\n" in cleaned.output
+    assert "127.0.0.1: container step (of a build, created)\n" in cleaned.output
     assert "image" not in cleaned.output
     assert subprocess.run([*monitor, "-o", "status", "-l", logs], check=False).returncode == 3
     assert "127.0.0.1: image ours:1 (" in project.run("clean").output

@@ -222,7 +222,7 @@ def test_an_image_that_cannot_be_built_fails_its_case_only(project, images, base
     assert "Traceback" not in run.output
     stops, nobase = run.case("case_stops")["reasons"][0], run.case("case_nobase")["reasons"][0]
     assert (stops["kind"], nobase["kind"]) == ("IMAGE", "IMAGE")
-    step = "docker build of docker_images/cpu/pytorch_stops failed at step 4/5 (RUN echo half way; exit 7), exit 7"
+    step = "docker build of docker_images/cpu/pytorch_stops failed at step 5/6 (RUN echo half way; exit 7), exit 7"
     assert f"127.0.0.1: {step}; the log is in host.out.log" in stops["message"]
     assert "half way" in (project.results / "latest" / "host.out.log").read_text()
     assert "the base image localhost:9/none:1 cannot be pulled" in nobase["message"]

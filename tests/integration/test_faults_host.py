@@ -110,11 +110,13 @@ def test_an_engine_that_hangs_for_a_while_costs_nothing(far, running):
 
 
 def build(far, host, seconds, **keys):
-    """Start a run on one host, up to where its image is built, which takes so long; return run.py's process."""
+    """Start a run on one host, up to where its image is built in a container, which takes so long; return run.py's process."""
     text = f"ARG BASE_IMAGE\nFROM ${{BASE_IMAGE}}\nRUN sleep {seconds}\n"
     far.project.write("docker_images/cpu/pytorch_here/Dockerfile", text)
     far.write(far.case("slow"), far.case("second"), hosts=[host], **keys)
-    return far.start("image: Step 3")
+    process = far.start("image: Step 4")
+    hosts.eventually(lambda: far.log().rpartition("Step 4")[2].count("Running in"))
+    return process
 
 
 def test_an_engine_that_is_killed_while_it_builds_costs_nothing_but_time(far, lab_hosts):
@@ -201,13 +203,13 @@ def test_an_image_s_build_that_is_killed_is_that_cases_failure_only(far, lab_hos
     [host, _] = lab_hosts
     far.project.write("docker_images/cpu/pytorch_slow/Dockerfile", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN sleep 60\n")
     far.write(far.case("slow", framework="pytorch_slow"), far.case("second"), hosts=[host])
-    far.start("image: Step 3")
+    far.start("image: Step 4")
     with host.docker() as client:
         hosts.eventually(client.containers.list)[0].kill()
     run, _ = far.finish()
     kind, message = reason(run)
     assert (run.status, kind, statuses(run)) == (1, "IMAGE", [False, True]), run.output
-    assert "docker build of docker_images/cpu/pytorch_slow failed at step 3/4 (RUN sleep 60), exit 137" in message
+    assert "docker build of docker_images/cpu/pytorch_slow failed at step 4/5 (RUN sleep 60), exit 137" in message
     assert nothing_left(host)
     with host.docker() as client:
         assert client.containers.list(all=True) == []

@@ -87,7 +87,7 @@ def test_a_cut_while_an_image_is_built_or_results_are_collected_costs_nothing_bu
     build = far.project.folder / "docker_images/cpu/pytorch_here/Dockerfile"
     build.write_text(build.read_text().replace("RUN echo built", f"RUN sleep 3; echo built {seconds}"))
     far.write(far.case("quick", call=BRIEF))
-    far.start(f"{building.address}  1/1 quick:pytorch_here: image: Step 3")
+    far.start(f"{building.address}  1/1 quick:pytorch_here: image: Step 4")
     cut(building, seconds)
     far.wait_for(f"{collecting.address}  1/1 quick:pytorch_here: step f")
     linger(collecting)
@@ -117,7 +117,7 @@ def test_what_a_lost_host_finished_meanwhile_is_taken_up_before_the_next_case(fa
     assert nothing_left(one)
 
 
-@pytest.mark.parametrize("moment", ["image: Step 3", "collecting"])
+@pytest.mark.parametrize("moment", ["image: Step 4", "collecting"])
 def test_a_run_whose_host_came_back_too_late_is_resumed(far, lab_hosts, moment):
     one, _ = lab_hosts
     build = far.project.folder / "docker_images/cpu/pytorch_here/Dockerfile"

@@ -32,7 +32,7 @@ def test_an_image_is_built_once_and_its_log_streams(local, image_plan, docker_cl
     tag = ensure_image(local, image_plan, on_line=lines.append)
     again = []
     assert ensure_image(local, image_plan, on_line=again.append) == tag
-    assert any(line.startswith("Step 4/") for line in lines)
+    assert any(line.startswith("Step 5/") for line in lines)
     assert again == []
     assert docker_client.images.get(tag).labels["accelmark.kind"] == "image"
     assert len(image_ids(docker_client)) == 1
@@ -78,7 +78,7 @@ def test_image_source_build_asks_no_registry(local, image_plan):
     lines = []
     with anything_registry() as (address, asked):
         ensure_image(local, replace(image_plan, source="build", registry=address), on_line=lines.append)
-    assert any(line.startswith("Step 4/") for line in lines)
+    assert any(line.startswith("Step 5/") for line in lines)
     assert asked == []
 
 
@@ -96,7 +96,7 @@ def test_a_step_that_fails_is_named_and_leaves_no_container(local, image_plan, d
     with pytest.raises(ImageError) as raised:
         ensure_image(local, image_plan, on_line=lines.append)
     assert str(raised.value) == (
-        "localhost: docker build of docker_images/testvendor/pytorch_foo failed at step 5/7 (RUN echo so far && exit 3), exit 3; "
+        "localhost: docker build of docker_images/testvendor/pytorch_foo failed at step 6/8 (RUN echo so far && exit 3), exit 3; "
         "the log is in host.out.log\n  so far"
     )
     assert "so far" in lines
@@ -105,7 +105,7 @@ def test_a_step_that_fails_is_named_and_leaves_no_container(local, image_plan, d
 
 def test_a_file_that_is_not_there_is_named_with_its_step(local, image_plan):
     add_step(image_plan.folder, "COPY nothing.txt /")
-    with pytest.raises(ImageError, match=r"failed at step 5/6 \(COPY nothing.txt /\), .*nothing.txt"):
+    with pytest.raises(ImageError, match=r"failed at step 6/7 \(COPY nothing.txt /\), .*nothing.txt"):
         ensure_image(local, image_plan)
 
 

@@ -130,7 +130,7 @@ def test_an_image_that_no_host_can_build_fails_everywhere_with_the_reason(plan, 
     _, failures = all_provided(plan)
     messages = [str(error) for found in failures.values() for error in found.values()]
     assert len(messages) == 2
-    assert all("docker build of docker_images/testvendor/pytorch_foo failed at step 2" in message for message in messages)
+    assert all("docker build of docker_images/testvendor/pytorch_foo failed at step 3" in message for message in messages)
 
 
 class WhenItBegins(Cancellation):

@@ -170,7 +170,7 @@ def test_a_run_can_be_interrupted_while_a_container_runs(container_project, star
 def test_a_run_can_be_interrupted_while_an_image_is_built(container_project, started, docker_client):
     hanging = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN sleep 600\n"
     container_project.write("docker_images/cpu/pytorch_hangs/Dockerfile", hanging)
-    run = started("image: Step 3", ("pytorch_here", "pytorch_hangs"), container_project.docker)
+    run = started("image: Step 4", ("pytorch_here", "pytorch_hangs"), container_project.docker)
     finished, seconds = end(container_project, run, signal.SIGINT)
     check_interrupted(container_project, finished, seconds)
     running = partial(docker_client.containers.list, ignore_removed=True)

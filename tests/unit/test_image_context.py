@@ -5,7 +5,7 @@ import pytest
 
 from tools.errors import ConfigError
 from utils.plan import ImagePlan
-from utils.runtime.dockerfile import declared_args, image_of, variable_of
+from utils.runtime.dockerfile import after_each_from, declared_args, image_of, variable_of
 from utils.runtime.image_context import BUILD_FILE, build_context, check_plan, image_tag, install_script
 
 DOCKERFILE = """# a comment
@@ -101,6 +101,7 @@ def test_the_context_has_the_folder_and_the_dockerfile_with_the_install_step(pla
     assert {"Dockerfile", "tool.sh", "pytorch_2.13_install.sh", BUILD_FILE} == set(names)
     assert "RUN cd /workspace/docker_image && bash pytorch_2.13_install.sh\n" in text
     assert 'LABEL accelmark.kind="image" accelmark.vendor="cpu"' in text
+    assert "FROM ${BASE_IMAGE}\nLABEL accelmark.kind=step\n" in text
 
 
 def test_the_context_of_the_same_files_is_the_same(plan):
@@ -111,6 +112,12 @@ def test_the_context_of_the_same_files_is_the_same(plan):
 
 def test_declared_arguments_are_found_with_their_defaults():
     assert declared_args(DOCKERFILE) == {"BASE_IMAGE": "python:3.11-slim", "VERSION": "1.0 beta", "EMPTY": None}
+
+
+def test_each_stage_gets_a_first_instruction_and_nothing_else_that_says_from():
+    text = "# FROM no\nfrom \\\n  a \\\n# FROM no\n  AS b\nRUN echo \\\n  FROM no\nFROM c\n"
+    expected = "# FROM no\nfrom \\\n  a \\\n# FROM no\n  AS b\nX\nRUN echo \\\n  FROM no\nFROM c\nX\n"
+    assert after_each_from(text, "X") == expected
 
 
 def test_the_base_image_is_resolved_from_arguments_and_defaults():

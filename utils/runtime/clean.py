@@ -10,7 +10,7 @@ from docker.errors import APIError, NotFound
 
 from utils.connection.base import Connection
 from utils.runtime.engine import engine_errors, explanation
-from utils.runtime.labels import CASE, CONTAINER, IMAGE, KIND, RANK, RUN, VENDOR, owner_lives
+from utils.runtime.labels import CASE, CONTAINER, IMAGE, KIND, RANK, RUN, STEP, VENDOR, owner_lives
 
 
 def clean(connection: Connection, images: bool, run_id: str | None = None, vendor: str | None = None) -> list[str]:
@@ -21,6 +21,7 @@ def clean(connection: Connection, images: bool, run_id: str | None = None, vendo
     with engine_errors(connection.host):
         api = connection.docker().api
         said = [_remove_container(api, found) for found in _containers(api, run_id)]
+        said += [] if run_id else _remove_steps(api)
         if images:
             labels = [f"{KIND}={IMAGE}"] + ([f"{VENDOR}={vendor}"] if vendor else [])
             said += [_remove_image(api, found) for found in api.images(filters={"label": labels})]
@@ -36,7 +37,7 @@ def reap(connection: Connection, except_run: str) -> list[str]:
     with engine_errors(connection.host):
         api = connection.docker().api
         left = [found for found in _containers(api, None) if found["Labels"].get(RUN) != except_run]
-        return [_remove_container(api, found) for found in left if not owner_lives(found["Labels"])]
+        return [_remove_container(api, found) for found in left if not owner_lives(found["Labels"])] + _remove_steps(api)
 
 
 def remove_case(connection: Connection, run_id: str, case_name: str, rank: int) -> list[str]:
@@ -45,6 +46,13 @@ def remove_case(connection: Connection, run_id: str, case_name: str, rank: int) 
         api = connection.docker().api
         wanted = {CASE: case_name, RANK: str(rank)}
         return [_remove_container(api, found) for found in _containers(api, run_id) if wanted.items() <= found["Labels"].items()]
+
+
+def remove_steps(connection: Connection) -> list[str]:
+    """Remove the containers of builds that their engine did not survive, and return them in words. Raises HostError when the
+    engine is away."""
+    with engine_errors(connection.host):
+        return _remove_steps(connection.docker().api)
 
 
 def any_image(connection: Connection) -> str | None:
@@ -59,9 +67,16 @@ def _containers(api: APIClient, run_id: str | None) -> list[dict[str, Any]]:
     return list(api.containers(all=True, filters={"label": labels}))
 
 
-def _remove_container(api: APIClient, found: Mapping[str, Any]) -> str:
+def _remove_steps(api: APIClient) -> list[str]:
+    """Those of a build that goes on run, but for moments."""
+    found = api.containers(all=True, filters={"label": f"{KIND}={STEP}"})
+    return [_remove_container(api, each, "of a build") for each in found if each["State"] != "running"]
+
+
+def _remove_container(api: APIClient, found: Mapping[str, Any], whose: str | None = None) -> str:
     name = found["Names"][0].lstrip("/") if found.get("Names") else found["Id"][:12]
-    title = f"container {name} ({found['Labels'].get(CASE)}, run {found['Labels'].get(RUN)}, {found['State']})"
+    whose = whose or f"{found['Labels'].get(CASE)}, run {found['Labels'].get(RUN)}"
+    title = f"container {name} ({whose}, {found['State']})"
     try:
         api.remove_container(found["Id"], force=True, v=True)
     except NotFound:

@@ -37,6 +37,23 @@ def variable_of(from_line: str) -> str | None:
     return match[1] if match else None
 
 
+def after_each_from(text: str, line: str) -> str:
+    """The Dockerfile with one more instruction at the beginning of each of its stages."""
+    lines: list[str] = []
+    instruction = ""
+    for each in text.splitlines():
+        lines.append(each)
+        if each.lstrip().startswith("#"):
+            continue
+        instruction += each.strip()
+        if instruction.endswith("\\"):
+            continue
+        if instruction.partition(" ")[0].upper() == "FROM":
+            lines.append(line)
+        instruction = ""
+    return "\n".join(lines) + "\n"
+
+
 def _instructions(text: str) -> Iterator[tuple[str, str]]:
     """(instruction in capitals, the rest of it) with continued lines joined and comments left out."""
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]

@@ -16,6 +16,7 @@ from tools.errors import ImageError
 from utils.connection.base import Cancelled, Connection, EngineLost
 from utils.plan import ImagePlan
 from utils.runtime.base import OnLine
+from utils.runtime.clean import remove_steps
 from utils.runtime.dockerfile import declared_args, image_of, variable_of
 from utils.runtime.engine import build_headers, engine_errors, explanation, pull_headers
 from utils.runtime.engine_stream import Silence, request
@@ -58,6 +59,8 @@ def ensure_image(
             return tag
         if any(is_secret_name(name) or secrets_in(value) for name, value in _build_args(plan, pip_source).items()):
             on_line(IN_HISTORY)
+        for line in remove_steps(connection):
+            on_line(f"left by a build that its engine did not survive, and removed: {line}")
         _Build(connection, plan, tag, on_line).run(_build_args(plan, pip_source), network, cancelled)
     return tag
 

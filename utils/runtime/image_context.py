@@ -15,8 +15,8 @@ from docker.utils import exclude_paths
 
 from tools.errors import ConfigError
 from utils.plan import ImagePlan
-from utils.runtime.dockerfile import PREDEFINED_ARGS, declared_args
-from utils.runtime.labels import image_labels
+from utils.runtime.dockerfile import PREDEFINED_ARGS, after_each_from, declared_args
+from utils.runtime.labels import KIND, STEP, image_labels
 
 BUILD_FILE = ".accelmark.Dockerfile"
 INSTALL_FOLDER = "/workspace/docker_image"
@@ -90,10 +90,11 @@ def _context_names(folder: Path) -> list[str]:
 def _extended_dockerfile(plan: ImagePlan) -> str:
     """The Dockerfile with the framework's install script, where there is one, and our labels as its last steps.
 
-    The labels stand in one instruction: given beside the Dockerfile, the engine would count a step for each.
+    Until then a label marks the containers of the steps: an engine that is killed in one leaves it. Our labels stand in one
+    instruction: given beside the Dockerfile, the engine would count a step for each.
     """
     script = install_script(plan)
-    steps = [dockerfile_text(plan).rstrip("\n")]
+    steps = [after_each_from(dockerfile_text(plan), f"LABEL {KIND}={STEP}").rstrip("\n")]
     if script is not None:
         steps += [f"COPY . {INSTALL_FOLDER}", f"RUN cd {INSTALL_FOLDER} && bash {shlex.quote(script)}"]
     labels = image_labels(plan.vendor, plan.framework)

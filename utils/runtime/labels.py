@@ -12,7 +12,8 @@ KIND, RUN, CASE = "accelmark.kind", "accelmark.run", "accelmark.case"
 RANK, FOLDER = "accelmark.rank", "accelmark.folder"
 VENDOR, FRAMEWORK = "accelmark.vendor", "accelmark.framework"
 HOST, PID, PID_STARTED = "accelmark.host", "accelmark.pid", "accelmark.pid.started"
-CONTAINER, IMAGE = "container", "image"
+CONTAINER, IMAGE, STEP = "container", "image", "step"
+"""Kinds: a case's container, an image, and the containers in which a build does its steps."""
 
 
 def container_labels(run_id: str, case: str, rank: int = 0, folder: str = "") -> dict[str, str]:
