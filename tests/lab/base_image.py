@@ -1,7 +1,6 @@
 """Makes a small base image out of this machine's own CPython, pip and a few tools: seconds, no registry, no network."""
 
 import contextlib
-import importlib.util
 import re
 import shutil
 import subprocess
@@ -9,6 +8,7 @@ import sys
 import sysconfig
 import tarfile
 import tempfile
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 TAG = "accelmark-test/python:3.11"
@@ -76,7 +76,7 @@ def link(archive, name, target):
 
 def add_package(archive, python, name):
     """A package of this environment, into the site-packages that the bare interpreter looks into."""
-    spec = importlib.util.find_spec(name)
+    spec = PathFinder.find_spec(name)  # importlib's own would have setuptools make way for pip, for good: see _distutils_hack
     if spec is None or not spec.submodule_search_locations:
         return
     asked = [str(python), "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
