@@ -28,7 +28,7 @@ from inference_engine.cpu import onnxruntime as ours_onnxruntime
 from inference_engine.cpu import openvino as ours_openvino
 from tools.measure import measure
 
-ROUNDS, SECONDS = 7, 3
+ROUNDS, SECONDS = 21, 1
 QUICK = {"warmup": 0, "percentiles": (), "min_seconds": float(SECONDS), "log_freq": 10**9}
 ENGINES = {"openvino": ours_openvino, "onnxruntime": ours_onnxruntime}
 CASES = {"digits": (digits, "embedded", 512), "resnet50": (resnet50, "synthetic", 1)}
