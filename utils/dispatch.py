@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -44,6 +44,9 @@ for folder, _, _ in os.walk(sys.argv[1], topdown=False):
         pass
 """
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LOOK_SECONDS = 1.0
+"""How often the main thread looks up from waiting: Python's handlers run in it, and a signal that the kernel gave to another
+thread does not wake it."""
 
 
 def run_plan(
@@ -66,6 +69,8 @@ def run_plan(
     with _stopping(run.cancel):
         with ThreadPoolExecutor(max_workers=len(plan.hosts)) as pool:
             futures = [pool.submit(run.host, host) for host in plan.hosts]
+            while wait(futures, timeout=LOOK_SECONDS).not_done:
+                pass
             reports = [report for future in futures for report in future.result()]
         order = [case.name for case in plan.cases]
         reports.sort(key=lambda report: (order.index(f"{report.case}:{report.framework}"), report.rank))
