@@ -16,6 +16,9 @@ BUSY = "import time\nwhile True: time.sleep(0.01)  # a signal just before one lo
 DEAF = f"import signal; [signal.signal(each, signal.SIG_IGN) for each in (2, 15)]\n{BUSY}"
 PATIENCE = 180.0
 
+NONE = 0
+"""The signal that is none: kill(2)."""
+
 
 def wait_for(process, text):
     """Read run.py's output up to the line that has `text`."""
@@ -119,6 +122,15 @@ def test_a_run_that_is_interrupted_while_an_engine_runs_keeps_what_was_finished(
 def test_a_run_that_is_terminated_before_an_engine_runs_keeps_what_was_finished(project, started, moment):
     run = started(moment, call=BUSY)
     check_interrupted(project, *end(project, run, signal.SIGTERM))
+
+
+def test_a_signal_that_the_kernel_gave_to_a_host_s_thread_is_heard(project, started):
+    code, phase = project.folder / "utils/case_run.py", 'self._phase("monitors")'
+    given = "import signal, threading; signal.pthread_kill(threading.get_ident(), signal.SIGTERM)"
+    second = f'if self.case.case == "second":\n{" " * 16}{given}\n{" " * 12}{phase}'
+    code.write_text(code.read_text().replace(phase, second))
+    run = started("packages", call=BUSY)
+    check_interrupted(project, *end(project, run, NONE))
 
 
 def test_a_run_that_is_terminated_while_it_collects_keeps_all_that_was_measured(project, started):
