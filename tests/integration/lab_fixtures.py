@@ -150,6 +150,19 @@ class Far:
                 self.seen.append(line)
 
 
+@pytest.fixture
+def running(far, lab_hosts):
+    """A run of a slow case and a quick one on one host, up to where the slow one is measured; the host, too."""
+
+    def start(call_seconds=0.15, **keys):
+        slow = far.case("slow", call=f"import time\ntime.sleep({call_seconds})\nreturn inputs, 0.0")
+        far.write(slow, far.case("second"), hosts=lab_hosts[:1], **keys)
+        far.start("1/2 slow:pytorch_here: step f")
+        return lab_hosts[0]
+
+    return start
+
+
 def files(host):
     """What runs left where their files lie on a host."""
     return [str(path) for path in (host.disk / "code/result").rglob("*")]

@@ -10,20 +10,6 @@ from run_fixtures import MEASURED
 
 pytestmark = pytest.mark.docker
 
-SLOW = "import time\ntime.sleep(0.15)\nreturn inputs, 0.0"
-
-
-@pytest.fixture
-def running(far, lab_hosts):
-    """A run of a slow case and a quick one on one host, up to where the slow one is measured; the host, too."""
-
-    def start(**keys):
-        far.write(far.case("slow", call=SLOW), far.case("second"), hosts=lab_hosts[:1], **keys)
-        far.start("1/2 slow:pytorch_here: step f")
-        return lab_hosts[0]
-
-    return start
-
 
 def statuses(run):
     return [run.case(name)["status"] in MEASURED for name in ("slow", "second")]

@@ -9,19 +9,8 @@ from run_fixtures import MEASURED
 
 pytestmark = pytest.mark.docker
 
-SLOW = "import time\ntime.sleep(0.25)\nreturn inputs, 0.0"
-
-
-@pytest.fixture
-def running(far, lab_hosts):
-    """A run of a slow case and a quick one on one host, up to where the slow one is measured; the host, too."""
-
-    def start(**keys):
-        far.write(far.case("slow", call=SLOW), far.case("second"), hosts=lab_hosts[:1], **keys)
-        far.start("1/2 slow:pytorch_here: step f")
-        return lab_hosts[0]
-
-    return start
+CALL_SECONDS = 0.25
+"""So that the guest still runs when its host is known to be lost."""
 
 
 def remove_container(host):
@@ -37,7 +26,7 @@ def check_crash(run, words):
 
 
 def test_a_container_that_outlived_a_lost_link_and_is_killed_later_is_a_crash(far, running):
-    host = running()
+    host = running(CALL_SECONDS)
     host.run("pkill", "-f", "sshd: root@")  # all sessions
     hosts.eventually(lambda: "its container outlived that the host was lost" in far.log())
     with host.docker() as client:
@@ -49,7 +38,7 @@ def test_a_container_that_outlived_a_lost_link_and_is_killed_later_is_a_crash(fa
 
 @pytest.mark.parametrize("patience", [40, 2])
 def test_a_container_that_is_removed_while_its_host_is_lost_is_a_crash(far, running, patience):
-    host = running(RECONNECT_SECONDS=patience)
+    host = running(CALL_SECONDS, RECONNECT_SECONDS=patience)
     host.cut()
     far.wait_for("waiting for it" if patience > 2 else "slow:pytorch_here: FAILED")
     remove_container(host)
@@ -60,7 +49,7 @@ def test_a_container_that_is_removed_while_its_host_is_lost_is_a_crash(far, runn
 
 
 def test_ctrl_c_while_a_lost_host_is_waited_for_ends_the_waiting(far, running):
-    host = running(RECONNECT_SECONDS=300)
+    host = running(CALL_SECONDS, RECONNECT_SECONDS=300)
     host.cut()
     far.wait_for("slow:pytorch_here: lost; waiting for it, 300 s at most")
     far.process.send_signal(signal.SIGINT)
