@@ -42,7 +42,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--case", required=True, help="a folder of benchmarks/")
     made.add_argument("--vendor", required=True, help="a folder of inference_engine/")
     made.add_argument("--framework", required=True, help="as in host.yaml, with or without version: pytorch_2.13")
-    made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one key; repeatable")
+    config = made.add_mutually_exclusive_group()
+    config.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one key; repeatable")
+    config.add_argument("--config", type=_absolute, metavar="FILE", help="the config as run.py resolved it, instead of configs/")
     made.add_argument("--log_calls", action="store_true", help="log lines say which function wrote them")
     made.add_argument("--progress", action="store_true", help="print machine-readable progress lines")
     return made
@@ -73,6 +75,7 @@ def _run(options: argparse.Namespace) -> Result:
                 vendor=options.vendor,
                 framework=options.framework,
                 settings=tuple(options.set),
+                config=options.config,
             )
         )
     _say(in_words(result, options.log_dir / RESULT_FILE))

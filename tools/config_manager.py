@@ -1,10 +1,13 @@
-"""The three config layers of a case and what may stand in them: merged, checked and typed, alike on the host and in the guest."""
+"""The three config layers of a case and what may stand in them: merged, checked and typed, alike on the host and in the guest.
+
+The host resolves a case's config once and sends it to the guest as a file (`resolved_text`, `read_resolved`).
+"""
 
 from __future__ import annotations
 
 from collections import namedtuple
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import yaml
@@ -26,6 +29,9 @@ HOST_KEYS = (
 
 CONTEXT_KEYS = ("perf_dir", "data_dir", "log_dir", "vendor", "case", "framework")
 """What the guest's command line gives every case and engine beside the merged keys."""
+
+PATH_KEYS = ("exist_onnx_path", "exist_compiler_path")
+"""Files that are named from perf_dir on."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,40 @@ def resolve(
         merged.put(key, value, parameters.where(key))
     for key, value in (context or {}).items():
         merged.put(key, value, "command line")
+    for key in PATH_KEYS:
+        if merged.values[key] is not None and "perf_dir" in merged.values:
+            merged.values[key] = str(PurePosixPath(merged.values["perf_dir"]) / merged.values[key])
     return Resolved(merged.values, merged.origins, tuple(remarks))
+
+
+def resolved_text(entries: Mapping[str, Mapping[str, Any]]) -> str:
+    """The file in which a resolved config, each key as `{"value": …, "origin": …}`, goes to the guest. YAML, as whatever a config
+    file can say comes back from it as it was: dates, infinities and keys that are numbers, too."""
+    text: str = yaml.safe_dump({key: dict(entry) for key, entry in entries.items()}, sort_keys=False)
+    return text
+
+
+def read_resolved(path: Path, context: Mapping[str, str]) -> Resolved:
+    """The config of a file that `resolved_text` made, with the guest's own log_dir and perf_dir (the same folder as the host's,
+    by the name that it has there).
+
+    Raises ConfigError for a file that is none, and for one of another case, vendor, framework or data than `context` has.
+    """
+    file = load_yaml(path)
+    merged = _Merged()
+    for key, entry in file.values.items():
+        if not isinstance(entry, dict) or entry.keys() != {"value", "origin"}:
+            raise ConfigError("{}: '{}' is not a value with its origin; let run.py write this file".format(file.where(key), key))
+        merged.put(key, _typed(key, entry["value"], file.where(key)), str(entry["origin"]))
+    for key in (*KEYS, "data_dir", "vendor", "case", "framework"):
+        if key not in merged.values:
+            raise ConfigError("{}: '{}' is missing; let run.py write this file anew".format(file.name, key))
+        if key in context and merged.values[key] != context[key]:
+            text = "{}: this is the config for {} {}, not for {}; leave --config out to have it resolved"
+            raise ConfigError(text.format(file.where(key), key, merged.values[key], context[key]))
+    for key, value in context.items():
+        merged.put(key, value, merged.origins.get(key, "command line"))
+    return Resolved(merged.values, merged.origins)
 
 
 def parse_setting(text: str) -> Tuple[str, Any]:

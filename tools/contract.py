@@ -108,6 +108,11 @@ def to_json(value: Any) -> str:
     return json.dumps(_finite(dataclasses.asdict(value)), indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n"
 
 
+def as_json(value: Any) -> Any:
+    """A value as it is when it comes back from `to_json`: what JSON has no word for is null or text."""
+    return json.loads(json.dumps(_finite(value), allow_nan=False, default=str))
+
+
 def result_from_json(text: str) -> Result:
     """Read a result.json. Raises ValueError when it is not one, or of a schema this version does not know."""
     try:

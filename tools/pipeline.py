@@ -6,11 +6,11 @@ import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Tuple
+from typing import Any, Optional, Tuple
 
 from loguru import logger
 
-from tools.config_manager import Resolved, resolve
+from tools.config_manager import PATH_KEYS, Resolved, read_resolved, resolve
 from tools.contract import Reason, Result
 from tools.environment import environment
 from tools.errors import CaseCrash, ConfigError
@@ -41,6 +41,8 @@ class Request:
     vendor: str
     framework: str
     settings: Tuple[str, ...] = ()
+    config: Optional[Path] = None
+    """The file with the resolved config; None to resolve it here."""
 
 
 def run(request: Request) -> Result:
@@ -118,8 +120,7 @@ def _measure_case(request: Request, steps: Steps, findings: Findings) -> None:
 
 
 def _settle(request: Request) -> Resolved:
-    """Merge the config, its files' paths from the project's folder on, and refuse what could only fail later. Raises
-    ConfigError."""
+    """The config, merged here or as it was given, once what could only fail later is refused. Raises ConfigError."""
     put_on_path(request.perf_dir)
     context = {
         "perf_dir": str(request.perf_dir),
@@ -129,23 +130,23 @@ def _settle(request: Request) -> Resolved:
         "case": request.case,
         "framework": module_name(request.framework),
     }
-    resolved = resolve(request.perf_dir, request.case, request.vendor, request.settings, context)
+    if request.config is not None:
+        resolved = read_resolved(request.config, context)
+    else:
+        resolved = resolve(request.perf_dir, request.case, request.vendor, request.settings, context)
     for level, message in resolved.remarks:
         logger.log(level, "{}", message)
-    values = dict(resolved.values)
+    values = resolved.values
     if request.data_dir not in values["builtin_data"] and not Path(request.data_dir).exists():
         names = ", ".join(values["builtin_data"])
         also = "; data built into this case: " + names if names else ""
         raise ConfigError("data directory {} does not exist{}".format(request.data_dir, also))
-    for key in ("exist_onnx_path", "exist_compiler_path"):
-        if values[key] is None:
-            continue
-        values[key] = str(request.perf_dir / values[key])
-        if not Path(values[key]).exists():
+    for key in PATH_KEYS:
+        if values[key] is not None and not Path(values[key]).exists():
             raise ConfigError("{}: '{}': {} does not exist".format(resolved.origins[key], key, values[key]))
     if values["compiler"] is not None:
         engine_file(request.perf_dir, request.vendor, values["compiler"])
-    return replace(resolved, values=values)
+    return resolved
 
 
 def _validate(case: Any, model: Any, dataloader: Any, config: Any, steps: Steps, findings: Findings) -> None:

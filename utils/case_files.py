@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tools.config_manager import resolved_text
+from tools.contract import write_atomically
 from tools.errors import CaseCrash, CommandError, HostError
 from utils.connection.base import QUICK_SECONDS
 from utils.connection.trees import disarm
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from utils.plan import CasePlan, HostTarget, RunPlan
 
 OUTPUT_FILE = "stdout_err.out.log"
+CONFIG_FILE = "config.yaml"
 CLOCK_STEP_SECONDS = 2.0
 
 
@@ -52,6 +55,17 @@ class CaseFiles:
                 f"{self.local} cannot be made: {error.strerror}; free some space, or set FLAGPERF_LOG_PATH"
             ) from error
         return appending(self.local / OUTPUT_FILE, failed)
+
+    def put_config(self) -> str:
+        """Write the case's resolved configuration into its folder on the host, and return the file's path there. Raises CaseCrash
+        where there is no room for it here, HostError where the host takes none."""
+        try:
+            write_atomically(self.local / CONFIG_FILE, resolved_text(self.case.config))
+        except OSError as error:
+            raise CaseCrash(f"{self.local / CONFIG_FILE} cannot be written: {error.strerror}; free some space") from error
+        if not self.connection.is_local:
+            self.connection.put_tree(self.local, [CONFIG_FILE], self.remote)
+        return f"{self.remote}/{CONFIG_FILE}"
 
     def disarm(self, seconds: float) -> list[str]:
         """Leave nothing in the folders of a guest that has ended for others to stumble over; in onnxs/, which it shares, look at

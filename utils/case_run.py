@@ -18,7 +18,7 @@ from utils.case_files import OUTPUT_FILE, CaseFiles
 from utils.connection.base import QUICK_SECONDS
 from utils.guest_command import guest_command
 from utils.guest_files import hide_secrets
-from utils.guest_result import read_result
+from utils.guest_result import check_config, read_result
 from utils.monitoring.summaries import monitor_summaries
 from utils.monitoring.supervise import monitors
 from utils.needs import needs
@@ -65,7 +65,7 @@ class CaseRun:
             place = self._place()
             stack.callback(lambda: self.notes.extend(place.notes))
             stack.enter_context(place)
-            session.connection.run(["mkdir", "-p", files.remote], timeout=QUICK_SECONDS).check()
+            config = files.put_config()
             line_seen = self._listener(output)
             self._phase("packages")
             prepare(place, plan, self.case, line_seen, session.cancellation.register)
@@ -76,7 +76,7 @@ class CaseRun:
                 try:
                     self._phase("guest")
                     self.status = place.run(
-                        guest_command(plan, self.case, files.remote),
+                        guest_command(plan, self.case, files.remote, config),
                         timeout=plan.case_timeout,
                         on_line=line_seen,
                         cancelled=session.cancellation.register,
@@ -128,6 +128,10 @@ class CaseRun:
         if result is None:
             error = error or self._silent(problem)
             return failed_case(plan, self.case, host, Reason(error.reason, str(error)), vendor, system, self.notes)
+        try:
+            check_config(result, self.case, plan.mask)
+        except ConfigError as differs:
+            error = error or differs
         if error is None and Interrupted.reason in {reason.kind for reason in result.reasons}:
             error = CaseCrash(
                 f"the guest was told to end, but not by run.py ({ending(self.status)}); what stops processes there?"

@@ -8,8 +8,9 @@ if TYPE_CHECKING:
     from utils.plan import CasePlan, RunPlan
 
 
-def guest_command(plan: RunPlan, case: CasePlan, log_dir: str) -> list[str]:
-    """The command line that crosses the wall, for one case whose files go to `log_dir`."""
+def guest_command(plan: RunPlan, case: CasePlan, log_dir: str, config: str) -> list[str]:
+    """The command line that crosses the wall, for one case whose files go to `log_dir` and whose resolved configuration is in the
+    file `config`."""
     options = {
         "--perf_dir": plan.code_path,
         "--data_dir": case.data,
@@ -18,11 +19,11 @@ def guest_command(plan: RunPlan, case: CasePlan, log_dir: str) -> list[str]:
         "--case": case.case,
         "--vendor": case.vendor,
         "--framework": case.framework,
+        "--config": config,
     }
     words = [word for pair in options.items() for word in pair]
-    settings = [word for setting in case.settings for word in ("--set", setting)]
     calls = ["--log_calls"] if plan.log_calls else []
-    return ["python3", "run_inference.py", *words, "--progress", *calls, *settings]
+    return ["python3", "run_inference.py", *words, "--progress", *calls]
 
 
 def guest_folder(plan: RunPlan) -> str:

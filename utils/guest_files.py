@@ -16,7 +16,7 @@ MOST_RESULT_BYTES = 64 * 2**20
 """result.json: a case with a sweep and scenarios writes some hundred kB."""
 
 MOST_MASKED_BYTES = 256 * 2**20
-TEXTS = (".json", ".log", ".txt")
+TEXTS = (".json", ".log", ".txt", ".yaml")
 
 MOST_LOG_BYTES = 2 * 2**30
 """A monitor's log: a day of eight devices at 20 readings a second is 1 GiB."""

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
-from tools.contract import RESULT_FILE, Result, result_from_json, to_json
-from tools.errors import AccelmarkError, CaseCrash
+from tools.contract import RESULT_FILE, Result, as_json, result_from_json, to_json
+from tools.errors import AccelmarkError, CaseCrash, ConfigError
 from utils.guest_files import read_text
 from utils.report.schema import Status
+
+if TYPE_CHECKING:
+    from utils.plan import CasePlan
+    from utils.runtime.masking import Masker
+
+OWN_KEYS = ("perf_dir", "log_dir")
+"""Where the guest found itself, by the names that folders have there; not what it measured."""
 
 
 def read_result(folder: Path) -> tuple[Result | None, str]:
@@ -37,6 +45,21 @@ def checked(result: Result) -> Result:
         where = ".".join(map(str, first["loc"]))
         raise CaseCrash(f"the guest's result.json is not as the contract says: {where}: {first['msg']}") from error
     return valid
+
+
+def check_config(result: Result, case: CasePlan, mask: Masker) -> None:
+    """Raises ConfigError where a guest measured another configuration than the plan shows, naming each value that differs. One
+    that failed before it knew its configuration has measured none."""
+    if not result.config:
+        return
+    asked, ran = (
+        {key: mask.everywhere(as_json(entry["value"])) for key, entry in config.items() if key not in OWN_KEYS}
+        for config in (case.config, result.config)
+    )
+    differing = [key for key in dict.fromkeys([*asked, *ran]) if asked.get(key) != ran.get(key)]
+    if differing:
+        told = "; ".join(f"{key} is {asked.get(key)!r} in the plan and {ran.get(key)!r} in the result" for key in differing)
+        raise ConfigError(f"{case.name}: the guest measured another configuration than was planned: {told}; run it again")
 
 
 @cache

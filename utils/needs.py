@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from tools.config_manager import PATH_KEYS
 from utils.engine_imports import engine_imports
 from utils.runtime.in_place import requirement_lines
 from utils.runtime.prepare import csrc_folder, requirements_file
@@ -15,7 +16,6 @@ from utils.runtime.prepare import csrc_folder, requirements_file
 if TYPE_CHECKING:
     from utils.plan import CasePlan, RunPlan
 
-FILE_KEYS = ("exist_onnx_path", "exist_compiler_path")
 GUEST_MODULES = ("torch", "yaml", "loguru", "numpy")
 
 
@@ -53,11 +53,11 @@ def needs(plan: RunPlan, case: CasePlan) -> Iterator[Need]:
         builtin = ", ".join(_value(case, "builtin_data") or ())
         remedy = "correct CASES" + (f", or take what is built into {case.case}: {builtin}" if builtin else "")
         yield Need(case.data_directory, True, f"data directory {case.data_directory} of {case.name}", remedy)
-    for key in FILE_KEYS:
+    for key in PATH_KEYS:
         value = _value(case, key)
         if value is None:
             continue
-        path = PurePosixPath(plan.code_path) / value
+        path = PurePosixPath(value)
         if plan.runtime == "process" or _is_mounted(path, plan, case):
             yield Need(str(path), False, f"{key} {path} of {case.name}", f"put it there, or correct {case.config[key]['origin']}")
 

@@ -47,8 +47,8 @@ class ImagePlan:
 class CasePlan:
     """One case of a run. `framework` is the full name (`pytorch_2.13`); `data` a directory or a built-in name of the case's.
 
-    `data_directory` is None for a built-in data set. `settings` are the command line's `--set` pairs for the guest as typed;
-    `config` has each merged key as `{"value": …, "origin": …}`.
+    `data_directory` is None for a built-in data set. `config` has each merged key as `{"value": …, "origin": …}`: what is shown
+    and checked, and what the guest runs.
     """
 
     case: str
@@ -57,7 +57,6 @@ class CasePlan:
     data: str
     data_directory: str | None
     image: ImagePlan
-    settings: tuple[str, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -69,7 +68,7 @@ class CasePlan:
         """The case with other data: a directory, below `code_path` where it is relative, or a name that the case has built in."""
         builtin = self.config["builtin_data"]["value"] if "builtin_data" in self.config else ()
         directory = None if data in builtin else str(PurePosixPath(code_path) / data)
-        config = {**self.config, "data_dir": {"value": data, "origin": origin}}
+        config = {**self.config, "data_dir": {"value": directory or data, "origin": origin}}
         return replace(self, data=directory or data, data_directory=directory, config=config)
 
 

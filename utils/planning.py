@@ -161,7 +161,7 @@ def _case(
     remarks.extend((level, f"{name}: {message}") for level, message in resolved.remarks)
     if resolved.values["compiler"] is not None:
         _check_engine(checkout, vendor, resolved.values["compiler"], resolved.origins["compiler"])
-    plan = CasePlan(case, framework, vendor, data, None, image, settings, resolved.as_report())
+    plan = CasePlan(case, framework, vendor, data, None, image, resolved.as_report())
     return plan.with_data(data, code_path, loaded.where("CASES", name))
 
 

@@ -35,8 +35,18 @@ if TYPE_CHECKING:
 
 LARGE_BYTES = 64 * 2**20
 DIGEST_LENGTH = 16
-NOT_MEASURED = ("configs/",)
-"""Files of the code that are compared by what they say for this run, not by their bytes."""
+MEASURING = (
+    "run_inference.py",
+    "benchmarks/",
+    "docker_images/",
+    "inference_engine/",
+    "tools/",
+    *(f"utils/monitoring/{name}.py" for name in ("base", "daemon", "procfs")),
+    "utils/sys_monitor.py",
+)
+"""The code that a run's numbers depend on: the guest's and the monitors'. What the host arranges and how it reports may be mended
+between two starts; configs/ is compared by what it says for this run."""
+PROSE = ".md"
 
 
 class Start(Model):
@@ -197,7 +207,7 @@ def going_on(folder: Path) -> bool:
 
 def fingerprint(plan: RunPlan) -> dict[str, Any]:
     """All that a run's numbers depend on and that may have changed when it is resumed, passwords masked, as JSON has it."""
-    names = [name for name in code_files(plan.checkout) if not name.startswith(NOT_MEASURED)]
+    names = [name for name in code_files(plan.checkout) if name.startswith(MEASURING) and not name.endswith(PROSE)]
     known = {
         "host.yaml": {key: entry["value"] for key, entry in plan.host_config.items()},
         "environment": dict(plan.environment),

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from utils.connection import connect
+from utils.connection.base import Connection
 from utils.plan import HostTarget
 
 SSHD = "/usr/sbin/sshd"
@@ -168,3 +170,11 @@ def sshd_with_engine(docker_engine: None, tmp_path_factory: pytest.TempPathFacto
     server = start_sshd(tmp_path_factory.mktemp("sshd-with-engine"))
     yield server
     server.stop()
+
+
+@pytest.fixture(params=["local", "ssh"])
+def connection(request: pytest.FixtureRequest, sshd: Sshd) -> Iterator[Connection]:
+    """This machine, directly and over SSH."""
+    target = sshd.target if request.param == "ssh" else HostTarget("localhost", 0, False)
+    with connect(target) as opened:
+        yield opened

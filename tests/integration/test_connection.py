@@ -14,22 +14,12 @@ import psutil
 import pytest
 from ssh_fixtures import waited_for
 
-from tools.errors import CommandError, CommandTimeout, ConfigError
-from utils.connection import connect
-from utils.connection.sync import sync_code
-from utils.plan import HostTarget
+from tools.errors import CommandError, CommandTimeout
 
 NASTY = ["a b", "'", '"', "$(id)", "`id`", ";", "&&", "|", "new\nline", "*", "~", "\\", "ünï ✓", "", "-n", "!x", "#", "$HOME"]
 AT_ONCE = 4.0
 """The seconds that a process which was killed may take to end on a busy machine."""
 SHOW = "import json, sys; print(json.dumps(sys.argv[1:]))"
-
-
-@pytest.fixture(params=["local", "ssh"])
-def connection(request, sshd):
-    target = sshd.target if request.param == "ssh" else HostTarget("localhost", 0, False)
-    with connect(target) as opened:
-        yield opened
 
 
 def running(mark):
@@ -195,60 +185,6 @@ def test_links_and_pipes_stay_behind(connection, tmp_path):
 def test_a_folder_that_is_not_there_is_an_error(connection, tmp_path):
     with pytest.raises(CommandError, match="No such file"):
         connection.get_tree("/no/such/folder", tmp_path)
-
-
-def checkout(folder):
-    for name in ("run_inference.py", "tools/contract.py", "configs/host.yaml"):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(name)
-    return folder
-
-
-def test_code_travels_once_and_then_only_what_changed(connection, tmp_path):
-    here, there = checkout(tmp_path / "here"), tmp_path / "there"
-    copied = [sync_code(connection, here, str(there), None), sync_code(connection, here, str(there), None)]
-    (here / "tools" / "contract.py").write_text("changed")
-    copied.append(sync_code(connection, here, str(there), None))
-    assert copied == [3, 0, 1]
-    assert (there / "tools" / "contract.py").read_text() == "changed"
-    assert (there / "onnxs").is_dir()
-    assert (there / "result").is_dir()
-
-
-def test_a_folder_that_holds_something_else_is_left_alone(connection, tmp_path):
-    (tmp_path / "there").mkdir()
-    (tmp_path / "there" / "thesis.tex").touch()
-    with pytest.raises(ConfigError, match=r"FLAGPERF_PATH .* holds something else"):
-        sync_code(connection, checkout(tmp_path / "here"), str(tmp_path / "there"), None)
-    assert [path.name for path in (tmp_path / "there").iterdir()] == ["thesis.tex"]
-
-
-@pytest.mark.parametrize("after", ["the folders", "the first file"])
-def test_a_copy_that_was_broken_off_is_completed(connection, tmp_path, monkeypatch, after):
-    here, there = checkout(tmp_path / "here"), tmp_path / "there"
-    put_tree = connection.put_tree
-
-    def first_only(root, names, target, cancelled):
-        put_tree(root, names[: after == "the first file"], target, cancelled)
-        raise CommandError("broken off")
-
-    monkeypatch.setattr(connection, "put_tree", first_only)
-    with pytest.raises(CommandError, match="broken off"):
-        sync_code(connection, here, str(there), None)
-    monkeypatch.undo()
-    assert sync_code(connection, here, str(there), None) == (2 if after == "the first file" else 3)
-
-
-def test_a_folder_that_cannot_be_made_is_a_configuration_error(connection, tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="cannot be used"):
-        sync_code(connection, checkout(tmp_path / "here"), str(tmp_path / "file"), None)
-
-
-def test_this_very_checkout_needs_no_copy(tmp_path):
-    with connect(HostTarget("localhost", 0, False)) as local:
-        assert sync_code(local, checkout(tmp_path), f"{tmp_path}/tools/..", None) == 0
-    assert not (tmp_path / "onnxs").exists()
 
 
 OWNER = """

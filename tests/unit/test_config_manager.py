@@ -1,7 +1,7 @@
 import pytest
 
 from tools.config_file import load_yaml, nearest, parse_number
-from tools.config_manager import KEYS, resolve
+from tools.config_manager import KEYS, read_resolved, resolve, resolved_text
 from tools.errors import ConfigError
 
 BASE = "batch_size: 8\ncompiler: foo\nflops: 2*512*0.33e9\nfp16: false\n"
@@ -11,14 +11,14 @@ BASE = "batch_size: 8\ncompiler: foo\nflops: 2*512*0.33e9\nfp16: false\n"
 def layers(tmp_path):
     """Writes the three layers of case `c` and resolves them for vendor `v`."""
 
-    def resolved(base=BASE, parameters="", vendor=None, settings=()):
+    def resolved(base=BASE, parameters="", vendor=None, settings=(), context=None):
         folder = tmp_path / "configs" / "c"
         (folder / "vendor_config").mkdir(parents=True, exist_ok=True)
         (folder / "configurations.yaml").write_text(base)
         (folder / "parameters.yaml").write_text(parameters)
         if vendor is not None:
             (folder / "vendor_config" / "v_configurations.yaml").write_text(vendor)
-        return resolve(tmp_path, "c", "v", settings, {"case": "c"})
+        return resolve(tmp_path, "c", "v", settings, context or {"case": "c"})
 
     return resolved
 
@@ -30,6 +30,54 @@ def test_layers_are_merged_and_each_value_knows_where_it_came_from(layers):
     assert resolved.origins["batch_size"] == "configs/c/vendor_config/v_configurations.yaml:1"
     assert (resolved.origins["flops"], resolved.origins["warmup"]) == ("configs/c/configurations.yaml:3", "default")
     assert (resolved.origins["repeat"], resolved.origins["seq"]) == ("--set", "configs/c/parameters.yaml:1")
+
+
+CONTEXT = {"perf_dir": "/code", "data_dir": "/data", "log_dir": "/log", "vendor": "v", "case": "c", "framework": "pytorch"}
+ANYTHING = 'day: 2024-05-01\nedge: .inf\nclasses: {1: cat, 2: dog}\nname: "ünï ✓: #"\nnothing: ~\nraw: !!binary aGk=\n'
+
+
+def as_file(resolved, folder, **changes):
+    """The file that a resolved config goes to the guest in, with `changes` to its entries."""
+    path = folder / "config.yaml"
+    path.write_text(resolved_text({**resolved.as_report(), **changes}))
+    return path
+
+
+def test_a_resolved_config_comes_back_from_its_file_as_it_was(layers, tmp_path):
+    resolved = layers(BASE + "batch_sizes: [4, 2]\n", parameters=ANYTHING, context=CONTEXT)
+    read = read_resolved(as_file(resolved, tmp_path), CONTEXT)
+    assert read.config() == resolved.config()
+    assert read.origins == resolved.origins
+
+
+def test_the_guest_s_own_folders_replace_the_host_s(layers, tmp_path):
+    host = layers(context={**CONTEXT, "perf_dir": "/link/to/code"})
+    read = read_resolved(as_file(host, tmp_path), {**CONTEXT, "log_dir": "/there"})
+    assert (read.values["perf_dir"], read.values["log_dir"]) == ("/code", "/there")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": {"value": "many", "origin": "x"}}, "'batch_size' is 'many', but must be a whole number"),
+        ({"batch_size": {"value": 8}}, "'batch_size' is not a value with its origin"),
+        ({"vendor": {"value": "w", "origin": "x"}}, "this is the config for vendor w, not for v; leave --config out"),
+    ],
+)
+def test_a_file_that_is_no_resolved_config_of_this_case_is_refused(layers, tmp_path, changes, message):
+    with pytest.raises(ConfigError, match=f"config.yaml:[0-9]+: {message}"):
+        read_resolved(as_file(layers(context=CONTEXT), tmp_path, **changes), CONTEXT)
+
+
+def test_a_resolved_config_must_be_whole(tmp_path):
+    (tmp_path / "config.yaml").write_text("batch_size: {value: 8, origin: x}\n")
+    with pytest.raises(ConfigError, match=r"config.yaml: 'compiler' is missing; let run.py write this file anew"):
+        read_resolved(tmp_path / "config.yaml", CONTEXT)
+
+
+def test_a_file_is_named_from_the_project_s_folder_on(layers):
+    values = layers(BASE + "exist_onnx_path: onnxs/a.onnx\nexist_compiler_path: /b.plan\n", context=CONTEXT).values
+    assert (values["exist_onnx_path"], values["exist_compiler_path"]) == ("/code/onnxs/a.onnx", "/b.plan")
 
 
 def test_the_config_is_an_immutable_namedtuple(layers):

@@ -1,10 +1,14 @@
 """What the host lets through of a guest's result.json."""
 
+import math
+
 import pytest
-from report_example import make_phase, make_result
+from report_example import make_case, make_phase, make_result
 
 from tools.contract import RESULT_FILE, Scenario, SweepPoint, to_json
-from utils.guest_result import read_result
+from tools.errors import ConfigError
+from utils.guest_result import check_config, read_result
+from utils.runtime.masking import Masker
 
 
 @pytest.mark.parametrize(
@@ -29,3 +33,26 @@ def test_a_guest_that_left_no_result_is_told_from_one_whose_result_cannot_be_rea
     assert read_result(tmp_path) == (None, "the guest left no result.json")
     (tmp_path / RESULT_FILE).mkdir()
     assert read_result(tmp_path) == (None, f"{tmp_path}/result.json: it is a folder and not a file, so it is not read")
+
+
+def entries(**values):
+    return {key: {"value": value, "origin": "x"} for key, value in values.items()}
+
+
+def checked(asked, ran):
+    check_config(make_result(config=entries(**ran)), make_case(config=entries(**asked)), Masker())
+
+
+def test_another_configuration_than_the_plan_s_is_an_error_that_names_each_value():
+    with pytest.raises(ConfigError, match=r"batch_size is 4 in the plan and 1 in the result; seq is None in the plan and 3 in"):
+        checked({"batch_size": 4, "fp16": False}, {"batch_size": 1, "fp16": False, "seq": 3})
+
+
+def test_the_same_configuration_is_the_same_by_way_of_json_and_in_another_folder():
+    asked = {"percentiles": (50.0, 90.0), "edge": math.inf, "classes": {1: "cat"}, "perf_dir": "/code"}
+    ran = {"percentiles": [50.0, 90.0], "edge": None, "classes": {"1": "cat"}, "perf_dir": "/mnt/code", "log_dir": "/log"}
+    checked(asked, ran)
+
+
+def test_a_guest_that_failed_before_it_knew_its_configuration_measured_no_other_one():
+    checked({"batch_size": 4}, {})

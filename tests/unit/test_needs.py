@@ -32,16 +32,14 @@ def test_data_that_is_built_in_needs_nothing():
     assert found(data=None, builtin_data=("embedded",), exist_onnx_path=None) == []
 
 
-@pytest.mark.parametrize(
-    ("value", "path"), [("onnxs/toy.onnx", "/code/onnxs/toy.onnx"), ("/models/toy.onnx", "/models/toy.onnx")]
-)
-def test_a_file_that_a_switch_names_is_needed_below_the_code_or_where_it_says(value, path):
-    [need] = found(data=None, exist_onnx_path=value)
+@pytest.mark.parametrize("path", ["/code/onnxs/toy.onnx", "/models/toy.onnx"])
+def test_a_file_that_a_switch_names_is_needed_where_it_says(path):
+    [need] = found(data=None, exist_onnx_path=path)
     assert (need.path, need.is_folder) == (path, False)
     assert need.remedy == "put it there, or correct configs/toy/configurations.yaml:exist_onnx_path"
 
 
-@pytest.mark.parametrize(("value", "there"), [("/in/the/image.plan", 0), ("onnxs/toy.plan", 1), ("/data/set/toy.plan", 1)])
+@pytest.mark.parametrize(("value", "there"), [("/in/the/image.plan", 0), ("/code/onnxs/toy.plan", 1), ("/data/set/toy.plan", 1)])
 def test_a_file_in_a_container_is_looked_for_only_where_the_host_has_it_too(value, there):
     assert len(found("docker", exist_compiler_path=value)) == 1 + there
 

@@ -145,7 +145,6 @@ def test_the_command_line_narrows_and_overrides_and_the_plan_says_so(config):
     assert [case.case for case in plan.cases] == ["resnet50"]
     assert plan.cases[0].config["batch_size"] == {"value": 2, "origin": "--set"}
     assert (plan.case_timeout, plan.host_config["CASE_TIMEOUT"]["origin"]) == (5.0, "--set")
-    assert plan.cases[0].settings == ("batch_size=2",)
     assert plan.overrides == ("--case resnet50", "--set batch_size=2", "--set CASE_TIMEOUT=5")
 
 

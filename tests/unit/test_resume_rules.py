@@ -19,7 +19,9 @@ def plan(tmp_path):
     """A plan whose code is one file."""
     (tmp_path / "tools").mkdir()
     (tmp_path / "tools" / "one.py").write_text("1")
-    for name in ("run_inference.py", "LICENSE", "benchmarks", "configs", "docker_images", "inference_engine", "utils"):
+    for name in ("benchmarks", "configs", "docker_images", "inference_engine", "utils"):
+        (tmp_path / name).mkdir()
+    for name in ("run_inference.py", "LICENSE"):
         (tmp_path / name).touch()
     return make_plan(tmp_path)
 
@@ -63,6 +65,22 @@ def test_other_devices_are_a_difference(plan):
     assert changed(plan, environment={"CUDA_VISIBLE_DEVICES": "1"}) == [
         "the environment: CUDA_VISIBLE_DEVICES was None and is '1' now"
     ]
+
+
+@pytest.mark.parametrize("name", ["utils/report/words.py", "utils/dispatch.py", "benchmarks/README.md", "LICENSE"])
+def test_what_the_host_arranges_and_how_it_reports_may_be_mended(plan, name):
+    before = fingerprint(plan)
+    (plan.checkout / name).parent.mkdir(parents=True, exist_ok=True)
+    (plan.checkout / name).write_text("a mended word")
+    assert differences(before, fingerprint(plan)) == []
+
+
+@pytest.mark.parametrize("name", ["utils/monitoring/procfs.py", "utils/sys_monitor.py", "docker_images/cpu/cpu_monitor.py"])
+def test_the_monitors_code_may_not_change(plan, name):
+    before = fingerprint(plan)
+    (plan.checkout / name).parent.mkdir(parents=True, exist_ok=True)
+    (plan.checkout / name).write_text("other readings")
+    assert differences(before, fingerprint(plan)) == [f"the code: {name}"]
 
 
 def test_changed_code_is_named_by_its_file(plan):

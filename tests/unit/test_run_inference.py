@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from guest_project import Project
 
+from tools.config_manager import resolved_text
 from tools.contract import progress_from_line, result_from_json
 
 SCRIPT = Path(__file__).parents[2] / "run_inference.py"
@@ -53,6 +54,13 @@ def test_progress_lines_are_for_machines(project):
 
 def test_a_setting_overrides_for_one_run(project):
     assert start(project, "--set", "repeat=3").returncode == 0
+    assert result_of(project).config["repeat"] == {"value": 3, "origin": "--set"}
+
+
+def test_a_config_that_run_py_resolved_is_what_runs(project):
+    assert start(project, "--set", "repeat=3").returncode == 0
+    (project.log_dir / "config.yaml").write_text(resolved_text(result_of(project).config))
+    assert start(project, "--config", str(project.log_dir / "config.yaml")).returncode == 0
     assert result_of(project).config["repeat"] == {"value": 3, "origin": "--set"}
 
 
