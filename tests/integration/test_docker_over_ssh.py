@@ -139,7 +139,7 @@ def test_more_streams_than_one_login_allows_are_open_at_a_time(far, container):
 
 @pytest.mark.docker
 def test_where_sshd_refuses_another_session_the_engine_is_not_blamed(docker_engine, tmp_path, monkeypatch):
-    monkeypatch.setattr("utils.connection.ssh.MOST_LOGINS", 1)
+    monkeypatch.setattr("utils.connection.ssh_pool.MOST_LOGINS", 1)
     server, said = (
         start_sshd(tmp_path, sessions=4),
         "127.0.0.1: sshd refuses a session .*sshd allows no more sessions.*MaxSessions",

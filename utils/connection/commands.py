@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from loguru import logger
 
 from tools.errors import CommandTimeout, HostError
+from utils.cancel import Cancellation
 from utils.connection import supervisor, trees
 from utils.connection.base import Cancelled, Completed, LinkLost
 from utils.connection.output import AfterMark, Lines, Tail
@@ -85,11 +86,16 @@ class CommandConnection(ABC):
     def __init__(self) -> None:
         self._wires: set[Wire] = set()
         self._engine: DockerClient | None = None
-        self._engine_lock = threading.Lock()
+        self._state = threading.Lock()
+        """Guards what is open, and is never held while the host or its engine is waited for."""
+        self._closed = False
 
     @abstractmethod
-    def _start(self, argv: Sequence[str]) -> Wire:
-        """Start a program on the host. Raises HostError when the host cannot be reached."""
+    def _start(self, argv: Sequence[str], cancelled: Cancelled) -> Wire:
+        """Start a program on the host; `cancelled` receives what ends the waiting for that.
+
+        Raises HostError when the host cannot be reached, or was not waited for.
+        """
 
     @abstractmethod
     def _engine_url(self) -> str | None:
@@ -153,10 +159,21 @@ class CommandConnection(ABC):
         """See Connection.docker."""
         from utils.connection.engine import open_engine  # noqa: PLC0415 - Docker's SDK takes 0.3 s to import
 
-        with self._engine_lock:
-            if self._engine is None:
-                self._engine = open_engine(self, self._engine_url())
-            return self._engine
+        with self._state:
+            engine = self._engine
+        return engine or self._kept(open_engine(self, self._engine_url()))
+
+    def _kept(self, opened: DockerClient) -> DockerClient:
+        """The engine's one client: `opened`, unless another thread was faster."""
+        with self._state:
+            if self._engine is None and not self._closed:
+                self._engine = opened
+            engine = self._engine
+        if engine is not opened:
+            opened.close()
+        if engine is None:
+            raise HostError(f"{self.host}: the connection is closed")
+        return engine
 
     def reach(self, cancelled: Cancelled | None = None) -> None:
         """See Connection.reach."""
@@ -170,10 +187,11 @@ class CommandConnection(ABC):
 
     def close(self) -> None:
         """See Connection.close."""
-        with self._engine_lock:
-            if self._engine is not None:
-                self._engine.close()
-                self._engine = None
+        with self._state:
+            self._closed = True
+            engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.close()
         for wire in tuple(self._wires):
             wire.hang_up()
 
@@ -186,7 +204,11 @@ class CommandConnection(ABC):
     def _converse(self, request: Request, stdin: bytes, on_stdout: Sink, errors: Tail, cancelled: Cancelled | None) -> int:
         """Run one request below the supervisor, which keeps the deadline; ours, somewhat later, is for a host that hangs."""
         started = time.monotonic()
-        wire = self._start((self.python, "-ISc", f"import sys; exec(sys.stdin.buffer.read({len(SUPERVISOR)}))"))
+        ending = Cancellation()
+        if cancelled is not None:
+            cancelled(ending.cancel)
+        argv = (self.python, "-ISc", f"import sys; exec(sys.stdin.buffer.read({len(SUPERVISOR)}))")
+        wire = self._start(argv, ending.register)
         self._wires.add(wire)
         stdout = AfterMark(supervisor.READY, on_stdout)
         stderr = threading.Thread(target=_drain, args=(wire.read_stderr, errors.feed), daemon=True)
@@ -195,8 +217,7 @@ class CommandConnection(ABC):
         try:
             overdue.start()
             stderr.start()
-            if cancelled is not None:
-                cancelled(wire.hang_up)
+            ending.register(wire.hang_up)
             with suppress(OSError):
                 wire.send(SUPERVISOR + request.line() + stdin)
             _drain(wire.read_stdout, stdout.feed)

@@ -40,7 +40,6 @@ class DockerTunnel:
         self._listener.bind(str(made))
         self._listener.listen()
         made.rename(self._folder / "docker.sock")  # with that name and no listener it would be a killed run's, for any other run
-        self._lock = threading.Lock()
         self._relays: set[_Relay] = set()
         self._closing = False
         self._thread = threading.Thread(target=self._accept, name="docker-tunnel", daemon=True)

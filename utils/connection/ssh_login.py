@@ -6,7 +6,7 @@ import getpass
 import logging
 import os
 import socket
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,15 +78,20 @@ def log_in(login: Login, cancelled: Cancelled | None = None) -> paramiko.SSHClie
     return client
 
 
-def log_in_again(login: Login) -> paramiko.SSHClient:
-    """One more login to a host that has let us in before; a refusal may be a passing one. Raises HostError after the last try."""
+def log_in_again(login: Login, closed: threading.Event, cancelled: Cancelled | None = None) -> paramiko.SSHClient:
+    """One more login to a host that has let us in before; a refusal may be a passing one.
+
+    Raises HostError after the last try, or the one that `closed` finds going on.
+    """
     for pause in LOGIN_PAUSES:
         try:
-            return log_in(login)
+            return log_in(login, cancelled)
         except HostError as error:
+            if closed.is_set():
+                raise
             logger.warning("{}: another login was refused, tried again in {:g} s: {}", login.target, pause, error)
-            time.sleep(pause)
-    return log_in(login)
+            closed.wait(pause)
+    return log_in(login, cancelled)
 
 
 def log_out(client: paramiko.SSHClient) -> None:
@@ -162,7 +167,7 @@ def _explained(login: Login, error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return f"{where} does not answer within {CONNECT_SECONDS:g} s; is the host up, and no firewall in between?"
     if isinstance(error, ConnectionRefusedError):
-        return f"{where}: nothing listens there; is sshd running, and is the port right (SSH_PORT, HOSTS_PORTS)?"
+        return f"{where}: nothing listens there; is sshd running, and is the port right (SSH_PORT, or Port in ~/.ssh/config)?"
     return f"{where}: SSH failed: {error or type(error).__name__}"
 
 
