@@ -20,7 +20,7 @@ from loguru import logger
 from tools.errors import CommandTimeout, HostError
 from utils.cancel import Cancellation
 from utils.connection import supervisor, trees
-from utils.connection.base import Cancelled, Completed, LinkLost
+from utils.connection.base import INSTALL_PYTHON, Cancelled, Completed, LinkLost
 from utils.connection.output import AfterMark, Lines, Tail
 
 if TYPE_CHECKING:
@@ -210,8 +210,8 @@ class CommandConnection(ABC):
         argv = (self.python, "-ISc", f"import sys; exec(sys.stdin.buffer.read({len(SUPERVISOR)}))")
         wire = self._start(argv, ending.register)
         self._wires.add(wire)
-        stdout = AfterMark(supervisor.READY, on_stdout)
-        stderr = threading.Thread(target=_drain, args=(wire.read_stderr, errors.feed), daemon=True)
+        stdout, complaints = AfterMark(supervisor.READY, on_stdout), AfterMark(supervisor.READY, errors.feed)
+        stderr = threading.Thread(target=_drain, args=(wire.read_stderr, complaints.feed), daemon=True)
         overdue = threading.Timer(request.timeout + PATIENCE_SECONDS, wire.abort)
         overdue.daemon = True
         try:
@@ -229,10 +229,10 @@ class CommandConnection(ABC):
             overdue.join()
             stderr.join()
             self._wires.discard(wire)
-        self._judge(request, status, stdout, errors, time.monotonic() - started)
+        self._judge(request, status, stdout, complaints, time.monotonic() - started)
         return status
 
-    def _judge(self, request: Request, status: int, stdout: AfterMark, errors: Tail, seconds: float) -> None:
+    def _judge(self, request: Request, status: int, stdout: AfterMark, complaints: AfterMark, seconds: float) -> None:
         """Raise what a status says beside the command's own end."""
         command = shlex.join(request.argv[:2])
         if status == supervisor.TIMED_OUT and seconds >= request.timeout:
@@ -240,10 +240,8 @@ class CommandConnection(ABC):
         if status < 0:
             raise LinkLost(f"{self.host}: the connection was lost while {command} … ran; is the host up?")
         if not stdout.seen and status != supervisor.HUNG_UP:
-            said = (errors.text() or stdout.noise).strip()[-500:]
-            raise HostError(
-                f"{self.host}: {self.python} cannot be started (exit {status}): {said}; install python3 (3.6 or newer)"
-            )
+            said = (complaints.noise or stdout.noise).strip()[-500:]
+            raise HostError(f"{self.host}: {self.python} cannot be started (exit {status}): {said}; {INSTALL_PYTHON}")
 
 
 def _drain(read: Callable[[], bytes], sink: Sink) -> None:

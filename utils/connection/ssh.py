@@ -10,7 +10,7 @@ from functools import partial
 
 import paramiko
 
-from utils.connection import watchdog
+from utils.connection import supervisor, watchdog
 from utils.connection.base import Cancelled, LinkLost
 from utils.connection.commands import CommandConnection, Wire
 from utils.connection.docker_tunnel import DockerTunnel
@@ -20,6 +20,14 @@ from utils.connection.ssh_pool import LoginPool
 from utils.plan import HostTarget
 
 PIECE_BYTES = 65536
+
+ANNOUNCED = f"""
+import os, signal, sys
+os.write(1, {supervisor.READY!r})
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+"""`python3 -c ANNOUNCED <command>` is the command, after a mark: a login shell may have printed before. Valid Python 3.6."""
 
 
 class SshConnection(CommandConnection):
@@ -34,8 +42,8 @@ class SshConnection(CommandConnection):
     def __init__(self, target: HostTarget, cancelled: Cancelled | None = None) -> None:
         super().__init__()
         self.host = target.host
-        login = resolve(target)
         self._waits = Interruptible(self.host)
+        login = self._waits.run(lambda: resolve(target), lambda _: None, cancelled)
         self._pool = LoginPool(self.host, self.python, partial(log_in, login), partial(log_in_again, login, self._waits.closed))
         self._tunnel: DockerTunnel | None = None
         self._beating = threading.Thread(target=self._beat, name="ssh-beat", daemon=True)
@@ -80,7 +88,8 @@ class SshConnection(CommandConnection):
         with self._state:
             self._waits.check_open()
             if self._tunnel is None:
-                self._tunnel = DockerTunnel(lambda: self._execute(("docker", "system", "dial-stdio")))
+                dial = (self.python, "-ISc", ANNOUNCED, "docker", "system", "dial-stdio")
+                self._tunnel = DockerTunnel(lambda: self._execute(dial), supervisor.READY)
             return self._tunnel.url
 
     def close(self) -> None:
