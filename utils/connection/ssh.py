@@ -15,8 +15,9 @@ from utils.connection.base import Cancelled, LinkLost
 from utils.connection.commands import CommandConnection, Wire
 from utils.connection.docker_tunnel import DockerTunnel
 from utils.connection.interruptible import Interruptible
-from utils.connection.ssh_login import log_in, log_in_again, resolve
+from utils.connection.ssh_login import log_in, log_in_again
 from utils.connection.ssh_pool import LoginPool
+from utils.connection.ssh_target import resolve
 from utils.plan import HostTarget
 
 PIECE_BYTES = 65536
