@@ -69,6 +69,13 @@ def test_a_key_listed_without_the_port_holds_for_each_port(tmp_path):
     check(known_hosts(tmp_path, line("node")), port=2222)
 
 
+def test_a_host_is_asked_for_the_kinds_of_its_own_keys_and_only_without_any_for_those_listed_without_the_port(tmp_path):
+    both = known_hosts(tmp_path, line("node"), f"[node]:2222 ssh-rsa {paramiko.RSAKey.generate(1024).get_base64()}")
+    assert KnownHosts(HostName("node", 2222), (both,), both).kinds() == {"ssh-rsa"}
+    assert KnownHosts(HostName("node", 22), (both,), both).kinds() == {"ssh-ed25519"}
+    assert KnownHosts(HostName("node", 2223), (both,), both).kinds() == {"ssh-ed25519"}
+
+
 def test_another_key_listed_without_the_port_is_another_server_s(tmp_path):
     file = known_hosts(tmp_path, line("node"))
     with pytest.raises(HostError, match="is unknown"):

@@ -69,9 +69,8 @@ class KnownHosts:
 
     def kinds(self) -> set[str]:
         """The kinds of key that are known. Raises HostError when a file cannot be read."""
-        return {
-            entry.kind for entry in self._entries(self.name.listed) + self._entries(self.name.without_port) if not entry.marker
-        }
+        own, other = ({entry.kind for entry in self._entries(name) if not entry.marker} for name in self._names())
+        return own or other
 
     def check(self, key: paramiko.PKey, *, trust_first_use: bool) -> None:
         """Raise HostError unless `key` is trusted; with `trust_first_use` it is added for a host without any.
@@ -79,7 +78,7 @@ class KnownHosts:
         A key that is listed without the port holds for each port, but another one there is no reason to mistrust this.
         """
         shown = KnownKey(Path(), 0, key.get_name(), key.asbytes())
-        own, other = self._entries(self.name.listed), self._entries(self.name.without_port)
+        own, other = map(self._entries, self._names())
         same = [entry for entry in own + other if entry.blob == shown.blob]
         revoked = [entry for entry in same if entry.marker == REVOKED]
         if revoked:
@@ -93,6 +92,9 @@ class KnownHosts:
             raise HostError(self._unknown(shown, [entry for entry in own + other if entry.marker == AUTHORITY]))
         if self.new is not None:
             _remember(self.name.listed, shown, self.new)
+
+    def _names(self) -> tuple[str, str | None]:
+        return self.name.listed, self.name.without_port
 
     def _entries(self, name: str | None) -> list[KnownKey]:
         return [] if name is None else known_keys(name, self.files)
