@@ -13,6 +13,7 @@ from rich.text import Text
 
 from tools.errors import AccelmarkError, ConfigError, HostError
 from utils.connection import connect
+from utils.connection.base import INSTALL_PYTHON, LEAST_PYTHON
 from utils.connection.sync import HOLDS_ELSE, copies_code
 from utils.needs import needs, packages
 from utils.probe import ask
@@ -131,9 +132,9 @@ def _check_machine(plan: RunPlan, connection: Connection) -> Iterator[Finding]:
 
 def _python(host: str, version: list[int]) -> Finding:
     words = "Python " + ".".join(map(str, version))
-    if tuple(version) >= (3, 8):
+    if tuple(version) >= LEAST_PYTHON:
         return Finding(OK, host, words)
-    return Finding(PROBLEM, host, f"{words} is too old; install Python 3.8 or newer")
+    return Finding(PROBLEM, host, f"{words} is too old; {INSTALL_PYTHON}")
 
 
 def _room(host: str, path: str, free: float, remedy: str) -> Finding:

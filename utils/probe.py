@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tools.errors import CommandError
+from utils.connection.base import INSTALL_PYTHON
 from utils.connection.sync import FOREIGN, MARKER
 
 if TYPE_CHECKING:
@@ -76,6 +77,6 @@ def ask(
     done = connection.run([connection.python, "-c", PROBE], timeout=SECONDS, stdin=json.dumps(asked).encode())
     if done.status != 0:
         why = (done.stderr.strip().splitlines() or [f"exit {done.status}"])[-1]
-        raise CommandError(f"{connection.python} does not run there ({why}); install Python 3.8 or newer")
+        raise CommandError(f"{connection.python} does not run there ({why}); {INSTALL_PYTHON}")
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer

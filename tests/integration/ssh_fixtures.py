@@ -101,15 +101,21 @@ def behind_a_relay(home: Path, name: str, address: str) -> Path:
 
 
 def start_sshd(
-    folder: Path, port: int | None = None, inside: Sequence[str | Path] = (), passwords: str = "no", sessions: int = 10
+    folder: Path,
+    port: int | None = None,
+    inside: Sequence[str | Path] = (),
+    passwords: str = "no",
+    sessions: int = 10,
+    variables: str = "",
 ) -> Sshd:
-    """Start an sshd whose files lie in `folder`, by the command `inside`; keys that are already there are used."""
+    """Start an sshd whose files lie in `folder`, by the command `inside`; keys that are already there are used. Its sessions have
+    also `variables` (NAME=value)."""
     port = port or free_port()
     for name in ("host_key", "user_key"):
         if not (folder / name).exists():
             make_key(folder / name)
     values = {"port": port, "folder": folder, "passwords": passwords, "sessions": sessions}
-    (folder / "sshd_config").write_text(CONFIG.format(environment=session_environment(), **values))
+    (folder / "sshd_config").write_text(CONFIG.format(environment=f"{session_environment()} {variables}", **values))
     kind, key, *_ = (folder / "host_key.pub").read_text().split()
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {kind} {key}\n")
     if os.geteuid() == 0:

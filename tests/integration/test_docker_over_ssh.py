@@ -36,6 +36,28 @@ def test_closed_a_connection_leaves_no_threads_and_no_files(sshd_with_engine):
 
 
 @pytest.fixture
+def talkative(tmp_path):
+    """A host whose users are greeted in their ~/.bashrc, on both streams."""
+    (tmp_path / ".bashrc").write_text("echo Welcome\necho to the lab >&2\n")
+    server = start_sshd(tmp_path, variables=f"HOME={tmp_path} BASH_ENV={tmp_path}/.bashrc")
+    with connect(server.target) as opened:
+        yield opened
+    server.stop()
+
+
+def test_a_greeting_is_no_part_of_a_command_s_output(talkative, tmp_path):
+    done = talkative.run(["sh", "-c", "echo out; echo error >&2"], timeout=20)
+    assert (done.stdout, done.stderr) == ("out\n", "error\n")
+    (tmp_path / "source").mkdir()
+    assert talkative.get_tree(str(tmp_path / "source"), tmp_path / "copy") == []
+
+
+@pytest.mark.docker
+def test_a_greeting_is_no_part_of_the_engine_s_answer(docker_engine, talkative):
+    assert talkative.docker().ping()
+
+
+@pytest.fixture
 def far(sshd_with_engine):
     with connect(sshd_with_engine.target) as opened:
         yield opened
@@ -139,7 +161,7 @@ def test_more_streams_than_one_login_allows_are_open_at_a_time(far, container):
 
 @pytest.mark.docker
 def test_where_sshd_refuses_another_session_the_engine_is_not_blamed(docker_engine, tmp_path, monkeypatch):
-    monkeypatch.setattr("utils.connection.ssh.MOST_LOGINS", 1)
+    monkeypatch.setattr("utils.connection.ssh_pool.MOST_LOGINS", 1)
     server, said = (
         start_sshd(tmp_path, sessions=4),
         "127.0.0.1: sshd refuses a session .*sshd allows no more sessions.*MaxSessions",
@@ -172,7 +194,8 @@ def test_without_an_engine_the_error_says_who_and_what_to_do(sshd, monkeypatch, 
     with connect(sshd.target if over_ssh else HostTarget("localhost", 0, False)) as connection:
         if over_ssh:
             execute = connection._execute
-            monkeypatch.setattr(connection, "_execute", lambda argv: execute(["env", "DOCKER_HOST=unix:///no/such.sock", *argv]))
+            without = ["env", "DOCKER_HOST=unix:///no/such.sock"]
+            monkeypatch.setattr(connection, "_execute", lambda argv, *cancelled: execute([*without, *argv], *cancelled))
         with pytest.raises(HostError, match="no Docker engine answers on") as error:
             connection.docker()
     assert "systemctl start docker" in str(error.value)

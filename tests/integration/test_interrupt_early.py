@@ -57,8 +57,8 @@ def deaf_port():
 
 @pytest.mark.parametrize("port", [silent_port, deaf_port])
 def test_a_run_can_be_interrupted_while_it_connects(project, port):
-    login = project.folder / "utils/connection/ssh_login.py"
-    login.write_text(login.read_text().replace(" = 10.0, 20.0, ", " = 100.0, 20.0, "))  # what connecting alone may take
+    login = project.folder / "utils/connection/ssh_target.py"
+    login.write_text(login.read_text().replace("CONNECT_SECONDS = 10.0", "CONNECT_SECONDS = 100.0"))
     with port() as number:
         project.host_yaml(CONNECTION="ssh", SSH_PORT=number, CASES=add_case(project, "never"))
         run = project.start()

@@ -1,14 +1,16 @@
 """What `run.py check` says of a host, before anything is started there."""
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from report_example import make_plan
 from requests.exceptions import ConnectionError as NoAnswer
 
 from utils import check
-from utils.connection.base import Completed
+from utils.connection.base import LEAST_PYTHON, Completed
 from utils.connection.local import LocalConnection
 from utils.planning import Planned
 
@@ -57,8 +59,16 @@ def problems(monkeypatch, tmp_path):
     return found
 
 
+def test_messages_and_documentation_name_one_least_python():
+    root = Path(__file__).parents[2]
+    least = ".".join(map(str, LEAST_PYTHON))
+    assert f"`python3` ({least} or newer)" in (root / "docs" / "using.md").read_text()
+    named = re.compile(r"install python3? \(?\d", re.IGNORECASE)
+    assert [str(file) for file in (root / "utils").rglob("*.py") if named.search(file.read_text())] == []
+
+
 def test_a_python_that_is_too_old_is_a_problem(problems):
-    assert problems(FakeHost(python=[3, 7, 3])) == (["Python 3.7.3 is too old; install Python 3.8 or newer"], 1)
+    assert problems(FakeHost(python=[3, 7, 3])) == (["Python 3.7.3 is too old; install python3 (3.8 or newer)"], 1)
     assert problems(FakeHost(python=[3, 8, 0])) == ([], 0)
 
 

@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tools.errors import HostError
-from utils.connection.known_hosts import check_key, host_name, known_keys
+from utils.connection.known_hosts import HostName, KnownHosts, known_keys
 
 
 def new_key():
@@ -31,8 +31,16 @@ def line(names, key=KEY):
     return f"{names} ssh-ed25519 {key.get_base64()}"
 
 
+def check(file, key=KEY, host="node", port=22, alias=None, first_use=False):
+    KnownHosts(HostName(host, port, alias), (file,), file).check(key, trust_first_use=first_use)
+
+
 def test_only_a_port_other_than_22_is_in_the_name():
-    assert (host_name("node", 22), host_name("node", 2222)) == ("node", "[node]:2222")
+    assert (HostName("node", 22).listed, HostName("node", 2222).listed) == ("node", "[node]:2222")
+
+
+def test_an_alias_stands_for_host_and_port(tmp_path):
+    check(known_hosts(tmp_path, line("rack")), host="10.0.0.5", port=2222, alias="rack")
 
 
 @pytest.mark.parametrize(
@@ -40,55 +48,83 @@ def test_only_a_port_other_than_22_is_in_the_name():
     [
         ("node", "node"),
         ("a,node,b", "node"),
+        ("NODE", "Node"),
         ("*.lab,!bad.lab", "good.lab"),
         ("[node]:2222", "[node]:2222"),
         pytest.param(paramiko.HostKeys.hash_host("node"), "node", id="hashed"),
     ],
 )
-def test_a_known_key_is_trusted(tmp_path, names, name):
-    check_key(name, KEY, [known_hosts(tmp_path, line(names))], trust_first_use=False)
+def test_a_line_of_a_host_is_found(tmp_path, names, name):
+    assert [known.blob for known in known_keys(name, [known_hosts(tmp_path, line(names))])] == [KEY.asbytes()]
 
 
 @pytest.mark.parametrize(
-    "names", ["nodes", "[node]:2222", "*,!node", pytest.param(paramiko.HostKeys.hash_host("other"), id="hashed")]
+    "names", ["nodes", "[node]:2222", "*,!node", "|1|x", pytest.param(paramiko.HostKeys.hash_host("other"), id="hashed")]
 )
 def test_another_host_s_line_says_nothing(tmp_path, names):
     assert known_keys("node", [known_hosts(tmp_path, line(names))]) == []
 
 
+def test_a_key_listed_without_the_port_holds_for_each_port(tmp_path):
+    check(known_hosts(tmp_path, line("node")), port=2222)
+
+
+def test_a_host_is_asked_for_the_kinds_of_its_own_keys_and_only_without_any_for_those_listed_without_the_port(tmp_path):
+    both = known_hosts(tmp_path, line("node"), f"[node]:2222 ssh-rsa {paramiko.RSAKey.generate(1024).get_base64()}")
+    assert KnownHosts(HostName("node", 2222), (both,), both).kinds() == {"ssh-rsa"}
+    assert KnownHosts(HostName("node", 22), (both,), both).kinds() == {"ssh-ed25519"}
+    assert KnownHosts(HostName("node", 2223), (both,), both).kinds() == {"ssh-ed25519"}
+
+
+def test_another_key_listed_without_the_port_is_another_server_s(tmp_path):
+    file = known_hosts(tmp_path, line("node"))
+    with pytest.raises(HostError, match="is unknown"):
+        check(file, OTHER, port=2222)
+    check(file, OTHER, port=2222, first_use=True)
+    assert file.read_text().splitlines() == [line("node"), line("[node]:2222", OTHER)]
+
+
 def test_an_unknown_key_s_message_has_the_fingerprint_and_both_remedies(tmp_path):
     with pytest.raises(HostError) as error:
-        check_key("[node]:2222", KEY, [tmp_path / "none"], trust_first_use=False)
+        check(tmp_path / "none", port=2222)
     for words in (KEY.fingerprint, "SSH_KNOWN_HOSTS", "ssh-keyscan -p 2222 node", "SSH_TRUST_FIRST_USE: true"):
         assert words in str(error.value)
 
 
+def test_an_authority_that_cannot_be_used_is_named(tmp_path):
+    with pytest.raises(HostError, match=r"an authority's key, .*known_hosts:1, cannot be used here"):
+        check(known_hosts(tmp_path, "@cert-authority " + line("*")), OTHER)
+
+
 def test_trust_on_first_use_keeps_the_key_in_a_private_file(tmp_path):
     file = tmp_path / "new" / "known_hosts"
-    check_key("node", KEY, [file], trust_first_use=True)
+    check(file, first_use=True)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    check_key("node", KEY, [file], trust_first_use=False)
+    check(file)
 
 
 def test_a_remembered_key_begins_a_line_of_its_own(tmp_path):
     file = known_hosts(tmp_path, line("first"))
-    check_key("node", OTHER, [file], trust_first_use=True)
+    check(file, OTHER, first_use=True)
     assert file.read_text().splitlines() == [line("first"), line("node", OTHER)]
 
 
 def test_a_changed_key_is_an_error_even_with_trust_on_first_use_and_names_the_line(tmp_path):
     file = known_hosts(tmp_path, "# comment", line("node"))
     with pytest.raises(HostError, match="has changed") as error:
-        check_key("node", OTHER, [file], trust_first_use=True)
+        check(file, OTHER, first_use=True)
     assert f"{file}:2" in str(error.value)
 
 
-def test_a_revoked_key_is_never_trusted(tmp_path):
-    file = known_hosts(tmp_path, line("node"), "@revoked " + line("*"))
-    with pytest.raises(HostError, match="revoked"):
-        check_key("node", KEY, [file], trust_first_use=True)
+@pytest.mark.parametrize("blank", [" ", "\t", "  "])
+@pytest.mark.parametrize("port", [22, 2222])
+def test_a_revoked_key_is_never_trusted(tmp_path, blank, port):
+    file = known_hosts(tmp_path, line("node"), line("[node]:2222"), f"@revoked{blank}{line('nod*')}")
+    with pytest.raises(HostError, match="revoked in .*:3"):
+        check(file, port=port, first_use=True)
 
 
 def test_lines_that_cannot_be_read_are_passed_over(tmp_path):
-    file = known_hosts(tmp_path, "", "nonsense", "node ssh-ed25519 !!!", "@cert-authority " + line("*", OTHER), line("node"))
-    assert [known.line for known in known_keys("node", [file])] == [5]
+    broken = ["", "nonsense", "node ssh-ed25519 !!!", "node ssh-ed25519 AAAA", f"other ssh-ed25519 {KEY.get_base64()[:-9]}"]
+    file = known_hosts(tmp_path, *broken, line("node").replace("ed25519", "rsa"), "@else " + line("node"), line("node"))
+    assert [known.line for known in known_keys("node", [file])] == [8]

@@ -1,10 +1,15 @@
 """What ~/.ssh/config and a HostTarget make of a login."""
 
+import os
+import shutil
+from contextlib import suppress
+
+import psutil
 import pytest
 
 from tools.errors import ConfigError
-from utils.connection.ssh_login import resolve
 from utils.connection.ssh_proxy import open_proxy
+from utils.connection.ssh_target import resolve
 from utils.plan import HostTarget
 
 
@@ -12,8 +17,18 @@ def address(login):
     return f"{login.user}@{login.host}:{login.port}"
 
 
+@pytest.fixture(params=["openssh", "paramiko"])
+def client(request, monkeypatch):
+    """Who reads the configuration."""
+    if request.param == "paramiko":
+        monkeypatch.setattr("utils.connection.ssh_config.shutil.which", lambda _: None)
+    elif not shutil.which("ssh"):
+        pytest.skip("needs OpenSSH's client")
+    return request.param
+
+
 @pytest.fixture
-def config(tmp_path, monkeypatch):
+def config(tmp_path, monkeypatch, client):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".ssh").mkdir()
 
@@ -39,16 +54,113 @@ def test_the_target_s_own_values_win(config):
     assert (address(login), login.keys) == ("you@node:2200", (str(folder / "mine"),))
 
 
-def test_without_a_configuration_the_target_stands_alone(tmp_path, monkeypatch):
+def test_without_a_configuration_the_target_stands_alone(tmp_path, monkeypatch, client):
     monkeypatch.setenv("HOME", str(tmp_path))
     login = resolve(HostTarget("node", 0, True, user="me"))
     assert (address(login), login.keys, login.proxy) == ("me@node:22", (), ())
-    assert str(login.known_hosts[0]) == f"{tmp_path}/.ssh/known_hosts"
+    assert str(login.known_hosts.new) == f"{tmp_path}/.ssh/known_hosts"
+    assert [str(file) for file in login.known_hosts.files] == [
+        *(f"{tmp_path}/.ssh/known_hosts{number}" for number in ("", "2")),
+        *(f"/etc/ssh/ssh_known_hosts{number}" for number in ("", "2")),
+    ]
 
 
-def test_a_proxy_command_is_split_into_words(config):
-    config("Host node\n  ProxyCommand nc -X connect 'a b' %h %p\n")
-    assert resolve(HostTarget("node", 0, True, port=2200)).proxy == ("nc", "-X", "connect", "a b", "node", "2200")
+def test_a_proxy_command_is_the_user_s_shell_s(config, monkeypatch):
+    monkeypatch.setenv("SHELL", "/bin/sh")
+    config("Host node\n  ProxyCommand ~/relay -X 'a b' %h %p # 2>/dev/null\n")
+    proxy = resolve(HostTarget("node", 0, True, port=2200)).proxy
+    assert proxy == ("/bin/sh", "-c", "exec ~/relay -X 'a b' node 2200 # 2>/dev/null")
+
+
+def test_what_a_shell_would_read_is_no_part_of_a_proxy_command(config):
+    config("Host node\n  ProxyCommand nc %r\n")
+    with pytest.raises(ConfigError, match=r"cannot stand for %r in ProxyCommand|invalid characters"):
+        resolve(HostTarget("node", 0, True, user="me;id"))
+
+
+@pytest.mark.parametrize("text", ["ProxyCommand none", "ProxyJump none", "ProxyCommand None\n  ProxyJump none"])
+def test_none_is_no_proxy(config, text):
+    config(f"Host node\n  {text}\n")
+    assert resolve(HostTarget("node", 0, True)).proxy == ()
+
+
+def test_a_comment_is_no_part_of_a_value(config):
+    folder = config(
+        'Host node # a b\n  HostName 10.0.0.5 # rack 3\n  Port 2222 #x\n  User "me" # "you"\n  IdentityFile ~/.ssh/a#b # c\n'
+    )
+    (folder / "a#b").touch()
+    login = resolve(HostTarget("node", 0, True))
+    assert (address(login), login.keys) == ("me@10.0.0.5:2222", (str(folder / "a#b"),))
+
+
+def test_keys_and_known_hosts_are_those_of_the_configuration(config, monkeypatch):
+    lines = ["IdentityFile ~/.ssh/%h", "IdentityFile %d/.ssh/%r", "IdentitiesOnly yes", "UserKnownHostsFile ~/.ssh/a /b"]
+    lines += ["GlobalKnownHostsFile none", "HostKeyAlias rack", "ConnectTimeout 3", "IdentityAgent ~/.ssh/agent"]
+    folder = config("Host node\n  HostName far\n  User me\n  " + "\n  ".join(lines) + "\n")
+    for name in ("far", "me"):
+        (folder / name).touch()
+    login = resolve(HostTarget("node", 0, True))
+    assert login.keys == (str(folder / "far"), str(folder / "me"))
+    assert (login.only_keys, login.agent, login.connect_seconds) == (True, str(folder / "agent"), 3.0)
+    known = login.known_hosts
+    assert (list(map(str, known.files)), known.new, known.name.listed) == ([f"{folder}/a", "/b"], folder / "a", "rack")
+
+
+@pytest.mark.parametrize(("told", "agent"), [("", "/one"), ("SSH_AUTH_SOCK", "/one"), ("$TWO", "/two"), ("none", None)])
+def test_the_agent_is_the_one_that_is_named(config, monkeypatch, told, agent):
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/one")
+    monkeypatch.setenv("TWO", "/two")
+    config(f"Host node\n  {told and 'IdentityAgent ' + told}\n")
+    assert resolve(HostTarget("node", 0, True)).agent == agent
+
+
+@pytest.mark.parametrize(("told", "trusts"), [("", False), ("yes", False), ("ask", False), ("accept-new", True), ("no", True)])
+def test_a_new_host_is_trusted_where_the_configuration_says_so(config, told, trusts):
+    config(f"Host node\n  {told and 'StrictHostKeyChecking ' + told}\n")
+    assert resolve(HostTarget("node", 0, True)).trust_first_use is trusts
+
+
+def test_what_is_included_counts(config, client, caplog, monkeypatch):
+    folder = config("Include more\nHost node\n  User me\n")
+    (folder / "more").write_text("Host node\n  HostName 10.0.0.7\n")
+    logged = []
+    monkeypatch.setattr("utils.connection.ssh_config.logger.warning", lambda *words: logged.append(words[0]))
+    assert resolve(HostTarget("node", 0, True)).host == {"openssh": "10.0.0.7", "paramiko": "node"}[client]
+    assert (
+        logged == {"openssh": [], "paramiko": ["{}: Include is not read where OpenSSH's client (ssh) is not installed"]}[client]
+    )
+
+
+def test_a_client_that_cannot_be_asked_is_not(config, tmp_path, monkeypatch):
+    config("Host node\n  HostName 10.0.0.7\n")
+    old = tmp_path / "ssh"
+    old.write_text("#!/bin/sh\necho 'unknown option -- G\nusage: ssh' >&2\nexit 255\n")
+    old.chmod(0o755)
+    monkeypatch.setattr("utils.connection.ssh_config.shutil.which", lambda _: str(old))
+    assert resolve(HostTarget("node", 0, True)).host == "10.0.0.7"
+
+
+def test_a_configuration_that_hangs_is_left_with_all_that_it_began(tmp_path, monkeypatch):
+    hanging = tmp_path / "ssh"
+    hanging.write_text(f"#!/bin/sh\nsleep 1000 & echo $! > {tmp_path}/pid\nwait\n")
+    hanging.chmod(0o755)
+    monkeypatch.setattr("utils.connection.ssh_config.shutil.which", lambda _: str(hanging))
+    monkeypatch.setattr("utils.connection.ssh_config.ASK_SECONDS", 1.0)
+    with pytest.raises(ConfigError, match="did not end within 1 s; does a `Match exec`"):
+        resolve(HostTarget("node", 0, True))
+    assert ended(int((tmp_path / "pid").read_text()))
+
+
+def ended(pid):
+    """Whether a process has ended by now, or does so in a moment; its parent may not have noticed."""
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for _ in range(1000):
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return True
+            os.sched_yield()
+        return False
+    return True
 
 
 def test_a_proxy_command_is_not_given_the_password(tmp_path, monkeypatch):

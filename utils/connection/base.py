@@ -16,8 +16,13 @@ if TYPE_CHECKING:
 
 PASSWORD = "ACCELMARK_SSH_PASSWORD"  # noqa: S105 - the variable's name
 
+LEAST_PYTHON = (3, 8)
+"""A host's own python3: monitors and guests need it. What asks for its version, and what that rests on, is valid Python 3.6."""
+
 QUICK_SECONDS = 60.0
 """The deadline of a command that takes no time, on a host that is busy."""
+
+INSTALL_PYTHON = "install python3 ({}.{} or newer)".format(*LEAST_PYTHON)
 
 Cancelled = Callable[[Callable[[], None]], None]
 """Receives a function that ends what begins now, to be called from another thread."""

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Protocol
 from loguru import logger
 
 from tools.errors import CommandTimeout, HostError
+from utils.cancel import Cancellation
 from utils.connection import supervisor, trees
-from utils.connection.base import Cancelled, Completed, LinkLost
+from utils.connection.base import INSTALL_PYTHON, Cancelled, Completed, LinkLost
 from utils.connection.output import AfterMark, Lines, Tail
 
 if TYPE_CHECKING:
@@ -85,11 +86,16 @@ class CommandConnection(ABC):
     def __init__(self) -> None:
         self._wires: set[Wire] = set()
         self._engine: DockerClient | None = None
-        self._engine_lock = threading.Lock()
+        self._state = threading.Lock()
+        """Guards what is open, and is never held while the host or its engine is waited for."""
+        self._closed = False
 
     @abstractmethod
-    def _start(self, argv: Sequence[str]) -> Wire:
-        """Start a program on the host. Raises HostError when the host cannot be reached."""
+    def _start(self, argv: Sequence[str], cancelled: Cancelled) -> Wire:
+        """Start a program on the host; `cancelled` receives what ends the waiting for that.
+
+        Raises HostError when the host cannot be reached, or was not waited for.
+        """
 
     @abstractmethod
     def _engine_url(self) -> str | None:
@@ -153,10 +159,21 @@ class CommandConnection(ABC):
         """See Connection.docker."""
         from utils.connection.engine import open_engine  # noqa: PLC0415 - Docker's SDK takes 0.3 s to import
 
-        with self._engine_lock:
-            if self._engine is None:
-                self._engine = open_engine(self, self._engine_url())
-            return self._engine
+        with self._state:
+            engine = self._engine
+        return engine or self._kept(open_engine(self, self._engine_url()))
+
+    def _kept(self, opened: DockerClient) -> DockerClient:
+        """The engine's one client: `opened`, unless another thread was faster."""
+        with self._state:
+            if self._engine is None and not self._closed:
+                self._engine = opened
+            engine = self._engine
+        if engine is not opened:
+            opened.close()
+        if engine is None:
+            raise HostError(f"{self.host}: the connection is closed")
+        return engine
 
     def reach(self, cancelled: Cancelled | None = None) -> None:
         """See Connection.reach."""
@@ -170,10 +187,11 @@ class CommandConnection(ABC):
 
     def close(self) -> None:
         """See Connection.close."""
-        with self._engine_lock:
-            if self._engine is not None:
-                self._engine.close()
-                self._engine = None
+        with self._state:
+            self._closed = True
+            engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.close()
         for wire in tuple(self._wires):
             wire.hang_up()
 
@@ -186,17 +204,20 @@ class CommandConnection(ABC):
     def _converse(self, request: Request, stdin: bytes, on_stdout: Sink, errors: Tail, cancelled: Cancelled | None) -> int:
         """Run one request below the supervisor, which keeps the deadline; ours, somewhat later, is for a host that hangs."""
         started = time.monotonic()
-        wire = self._start((self.python, "-ISc", f"import sys; exec(sys.stdin.buffer.read({len(SUPERVISOR)}))"))
+        ending = Cancellation()
+        if cancelled is not None:
+            cancelled(ending.cancel)
+        argv = (self.python, "-ISc", f"import sys; exec(sys.stdin.buffer.read({len(SUPERVISOR)}))")
+        wire = self._start(argv, ending.register)
         self._wires.add(wire)
-        stdout = AfterMark(supervisor.READY, on_stdout)
-        stderr = threading.Thread(target=_drain, args=(wire.read_stderr, errors.feed), daemon=True)
+        stdout, complaints = AfterMark(supervisor.READY, on_stdout), AfterMark(supervisor.READY, errors.feed)
+        stderr = threading.Thread(target=_drain, args=(wire.read_stderr, complaints.feed), daemon=True)
         overdue = threading.Timer(request.timeout + PATIENCE_SECONDS, wire.abort)
         overdue.daemon = True
         try:
             overdue.start()
             stderr.start()
-            if cancelled is not None:
-                cancelled(wire.hang_up)
+            ending.register(wire.hang_up)
             with suppress(OSError):
                 wire.send(SUPERVISOR + request.line() + stdin)
             _drain(wire.read_stdout, stdout.feed)
@@ -208,10 +229,10 @@ class CommandConnection(ABC):
             overdue.join()
             stderr.join()
             self._wires.discard(wire)
-        self._judge(request, status, stdout, errors, time.monotonic() - started)
+        self._judge(request, status, stdout, complaints, time.monotonic() - started)
         return status
 
-    def _judge(self, request: Request, status: int, stdout: AfterMark, errors: Tail, seconds: float) -> None:
+    def _judge(self, request: Request, status: int, stdout: AfterMark, complaints: AfterMark, seconds: float) -> None:
         """Raise what a status says beside the command's own end."""
         command = shlex.join(request.argv[:2])
         if status == supervisor.TIMED_OUT and seconds >= request.timeout:
@@ -219,10 +240,8 @@ class CommandConnection(ABC):
         if status < 0:
             raise LinkLost(f"{self.host}: the connection was lost while {command} … ran; is the host up?")
         if not stdout.seen and status != supervisor.HUNG_UP:
-            said = (errors.text() or stdout.noise).strip()[-500:]
-            raise HostError(
-                f"{self.host}: {self.python} cannot be started (exit {status}): {said}; install python3 (3.6 or newer)"
-            )
+            said = (complaints.noise or stdout.noise).strip()[-500:]
+            raise HostError(f"{self.host}: {self.python} cannot be started (exit {status}): {said}; {INSTALL_PYTHON}")
 
 
 def _drain(read: Callable[[], bytes], sink: Sink) -> None:

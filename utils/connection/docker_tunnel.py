@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from tools.errors import HostError
 from utils.connection.base import LinkLost
+from utils.connection.output import AfterMark
 
 if TYPE_CHECKING:
     import paramiko
@@ -29,18 +30,18 @@ REFUSAL = "HTTP/1.1 {} No Session\r\nContent-Type: application/json\r\nContent-L
 class DockerTunnel:
     """Relays each connection to the socket over a channel of its own (`docker system dial-stdio` on the host).
 
+    `mark` is what comes before the engine's first answer, and after whatever a login shell prints.
     The socket lies in a folder that only this user can enter. All threads block; none polls.
     """
 
-    def __init__(self, dial: Callable[[], paramiko.Channel]) -> None:
-        self._dial = dial
+    def __init__(self, dial: Callable[[], paramiko.Channel], mark: bytes) -> None:
+        self._dial, self._mark = dial, mark
         self._folder = Path(tempfile.mkdtemp(prefix="accelmark-"))
         self._listener = socket.socket(socket.AF_UNIX)
         made = self._folder / "new.sock"
         self._listener.bind(str(made))
         self._listener.listen()
         made.rename(self._folder / "docker.sock")  # with that name and no listener it would be a killed run's, for any other run
-        self._lock = threading.Lock()
         self._relays: set[_Relay] = set()
         self._closing = False
         self._thread = threading.Thread(target=self._accept, name="docker-tunnel", daemon=True)
@@ -70,7 +71,7 @@ class DockerTunnel:
             if self._closing:
                 stream.close()
                 return
-            relay = _Relay(stream, self._dial, self._relays)
+            relay = _Relay(stream, self._dial, self._mark, self._relays)
             self._relays.add(relay)
             relay.start()
 
@@ -78,10 +79,10 @@ class DockerTunnel:
 class _Relay(threading.Thread):
     """One connection: this thread carries the engine's answers, a second one the requests."""
 
-    def __init__(self, stream: socket.socket, dial: Callable[[], paramiko.Channel], relays: set[_Relay]) -> None:
+    def __init__(self, stream: socket.socket, dial: Callable[[], paramiko.Channel], mark: bytes, relays: set[_Relay]) -> None:
         super().__init__(name="docker-relay", daemon=True)
         self._stream = stream
-        self._dial = dial
+        self._dial, self._answer = dial, AfterMark(mark, stream.sendall)
         self._relays = relays
         self._channel: paramiko.Channel | None = None
 
@@ -124,7 +125,7 @@ class _Relay(threading.Thread):
     def _answers(self, channel: paramiko.Channel) -> None:
         with suppress(OSError, EOFError):
             while piece := channel.recv(PIECE):
-                self._stream.sendall(piece)
+                self._answer.feed(piece)
 
     def _requests(self, channel: paramiko.Channel) -> None:
         """Carry requests until the SDK ends its side; if it only ended its own half, the answers go on."""

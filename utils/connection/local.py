@@ -12,7 +12,7 @@ from typing import IO
 
 from tools.errors import HostError
 from utils.connection import supervisor
-from utils.connection.base import without_password
+from utils.connection.base import Cancelled, without_password
 from utils.connection.commands import CommandConnection, Wire
 
 
@@ -26,7 +26,7 @@ class LocalConnection(CommandConnection):
         self.host = host
         self.python = sys.executable
 
-    def _start(self, argv: Sequence[str]) -> Wire:
+    def _start(self, argv: Sequence[str], cancelled: Cancelled) -> Wire:  # noqa: ARG002 - nobody waits for it
         try:
             return _LocalWire(argv)
         except OSError as error:

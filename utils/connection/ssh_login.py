@@ -1,68 +1,37 @@
-"""Logging in to a host by SSH: configuration, keys and host key; every way it can fail becomes a HostError with its remedy."""
+"""Logging in to a host by SSH: keys and host key; every way it can fail becomes a HostError with its remedy."""
 
 from __future__ import annotations
 
-import getpass
 import logging
 import os
+import shlex
 import socket
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import paramiko
 from loguru import logger
 
-from tools.errors import ConfigError, HostError
+from tools.errors import HostError
 from utils.connection.base import PASSWORD, Cancelled
-from utils.connection.known_hosts import SYSTEM_FILE, check_key, host_name, known_keys
-from utils.connection.ssh_proxy import open_proxy, proxy_command
+from utils.connection.ssh_agent import Agent
+from utils.connection.ssh_proxy import open_proxy
 from utils.connection.ssh_stream import SshStream
-from utils.plan import HostTarget
+from utils.connection.ssh_target import Login
 
-CONNECT_SECONDS, AUTH_SECONDS, CHANNEL_SECONDS, LOG_OUT_SECONDS = 10.0, 20.0, 20.0, 5.0
+AUTH_SECONDS, CHANNEL_SECONDS, LOG_OUT_SECONDS = 20.0, 20.0, 5.0
 TCP_PROBE_SECONDS, TCP_LOST_MILLISECONDS = 2, 6_000
 """A cut that TCP can notice is noticed in 8 s, also while we log in, when a slow sshd may be silent for longer than that."""
 
 LOGIN_PAUSES = (0.5, 1.0, 2.0)
 """Seconds between the attempts at another login: sshd turns some away when many come at a time (MaxStartups)."""
 
-DEFAULT_KEYS = ("id_rsa", "id_ecdsa", "id_ed25519")
-
 logging.getLogger("paramiko").addHandler(
     logging.NullHandler()
 )  # what it knows is in our errors; without a handler it prints tracebacks
-
-
-@dataclass(frozen=True)
-class Login:
-    """How a host is reached once ~/.ssh/config has been read. `proxy` is a command whose stdin and stdout lead to the host."""
-
-    target: str
-    host: str
-    port: int
-    user: str
-    keys: tuple[str, ...]
-    known_hosts: tuple[Path, ...]
-    trust_first_use: bool
-    proxy: tuple[str, ...] = ()
-
-
-def resolve(target: HostTarget) -> Login:
-    """Complete a target from ~/.ssh/config. Raises ConfigError when that, or the key that is named, cannot be used."""
-    options = _ssh_config(target)
-    host = str(options.get("hostname", target.host))
-    port = int(options.get("port", 22))
-    user = str(options.get("user", "")) or getpass.getuser()
-    if target.key and not Path(target.key).expanduser().is_file():
-        raise ConfigError(f"SSH_KEY: {target.key} is not there; name the file of a private key, or leave SSH_KEY out")
-    named = [target.key] if target.key else [str(name) for name in options.get("identityfile", ())]
-    keys = tuple(str(path) for path in (Path(name).expanduser() for name in named) if path.is_file())
-    files = (Path(target.known_hosts or "~/.ssh/known_hosts").expanduser(), SYSTEM_FILE)
-    return Login(target.host, host, port, user, keys, files, target.trust_first_use, proxy_command(options, host, port))
 
 
 def log_in(login: Login, cancelled: Cancelled | None = None) -> paramiko.SSHClient:
@@ -78,15 +47,20 @@ def log_in(login: Login, cancelled: Cancelled | None = None) -> paramiko.SSHClie
     return client
 
 
-def log_in_again(login: Login) -> paramiko.SSHClient:
-    """One more login to a host that has let us in before; a refusal may be a passing one. Raises HostError after the last try."""
+def log_in_again(login: Login, closed: threading.Event, cancelled: Cancelled | None = None) -> paramiko.SSHClient:
+    """One more login to a host that has let us in before; a refusal may be a passing one.
+
+    Raises HostError after the last try, or the one that `closed` finds going on.
+    """
     for pause in LOGIN_PAUSES:
         try:
-            return log_in(login)
+            return log_in(login, cancelled)
         except HostError as error:
+            if closed.is_set():
+                raise
             logger.warning("{}: another login was refused, tried again in {:g} s: {}", login.target, pause, error)
-            time.sleep(pause)
-    return log_in(login)
+            closed.wait(pause)
+    return log_in(login, cancelled)
 
 
 def log_out(client: paramiko.SSHClient) -> None:
@@ -100,15 +74,17 @@ def log_out(client: paramiko.SSHClient) -> None:
 def _connect(client: paramiko.SSHClient, login: Login, cancelled: Cancelled) -> None:
     stream = open_proxy(login.target, login.proxy) if login.proxy else _connected(login, cancelled)
     cancelled(stream.cut)
+    client._agent = Agent(login)  # type: ignore[attr-defined] # what it would otherwise make for itself
     try:
         client.connect(
             login.host,
             login.port,
             login.user,
             sock=stream,
-            key_filename=list(login.keys),  # type: ignore[arg-type] # the stubs know only one
+            key_filename=[key for key in login.keys if _is_private(key)],  # type: ignore[arg-type] # the stubs know only one
+            look_for_keys=False,
             password=os.environ.get(PASSWORD),
-            banner_timeout=CONNECT_SECONDS,
+            banner_timeout=login.connect_seconds,
             auth_timeout=AUTH_SECONDS,
             channel_timeout=CHANNEL_SECONDS,
             timeout=AUTH_SECONDS,
@@ -120,10 +96,14 @@ def _connect(client: paramiko.SSHClient, login: Login, cancelled: Cancelled) -> 
     stream.expect_life(login.target)
 
 
+def _is_private(key: str) -> bool:
+    return Path(key).is_file() and not key.endswith(".pub")
+
+
 def _transport(login: Login, *given: Any, **named: Any) -> paramiko.Transport:
     """Ask first for the kinds of key that are known, else a host with several shows one that is not."""
     transport = paramiko.Transport(*given, **named)
-    known = {entry.key.get_name() for entry in known_keys(host_name(login.host, login.port), login.known_hosts)}
+    known = login.known_hosts.kinds()
     options = transport.get_security_options()
     options.key_types = sorted(options.key_types, key=lambda kind: ("ssh-rsa" if kind.startswith("rsa-") else kind) not in known)
     return transport
@@ -136,7 +116,7 @@ class _KnownHostsPolicy(paramiko.MissingHostKeyPolicy):
         self._login = login
 
     def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:  # noqa: ARG002
-        check_key(hostname, key, self._login.known_hosts, trust_first_use=self._login.trust_first_use)
+        self._login.known_hosts.check(key, trust_first_use=self._login.trust_first_use)
 
 
 @contextmanager
@@ -160,18 +140,17 @@ def _explained(login: Login, error: BaseException) -> str:
     if isinstance(error, socket.gaierror):
         return f"{login.target}: the name {login.host} cannot be resolved ({error.strerror}); check HOSTS or ~/.ssh/config"
     if isinstance(error, TimeoutError):
-        return f"{where} does not answer within {CONNECT_SECONDS:g} s; is the host up, and no firewall in between?"
+        return f"{where} does not answer within {login.connect_seconds:g} s; is the host up, and no firewall in between?"
     if isinstance(error, ConnectionRefusedError):
-        return f"{where}: nothing listens there; is sshd running, and is the port right (SSH_PORT, HOSTS_PORTS)?"
-    return f"{where}: SSH failed: {error or type(error).__name__}"
+        return f"{where}: nothing listens there; is sshd running, and is the port right (SSH_PORT, or Port in ~/.ssh/config)?"
+    by = f" by '{shlex.join(login.proxy)}' (ProxyCommand or ProxyJump in ~/.ssh/config)" if login.proxy else ""
+    return f"{where}: SSH failed{by}: {error or type(error).__name__}"
 
 
 def _tried(login: Login) -> str:
-    folder = Path("~/.ssh").expanduser()
-    defaults = [str(folder / name) for name in DEFAULT_KEYS if (folder / name).is_file()]
-    agent = ["the agent's keys"] if os.environ.get("SSH_AUTH_SOCK") else []
+    agent = ["the agent's keys"] if login.agent else []
     password = [f"the password in {PASSWORD}"] if PASSWORD in os.environ else []
-    return ", ".join([*login.keys, *agent, *defaults, *password]) or "nothing, as there is no key in ~/.ssh and no agent"
+    return ", ".join([*login.keys, *agent, *password]) or "nothing, as there is no key in ~/.ssh and no agent"
 
 
 def _connected(login: Login, cancelled: Cancelled) -> SshStream:
@@ -190,7 +169,7 @@ def _reached(login: Login, cancelled: Cancelled) -> SshStream:
     problem: OSError | None = None
     for family, kind, protocol, _, address in socket.getaddrinfo(login.host, login.port, type=socket.SOCK_STREAM):
         stream = SshStream(family, kind, protocol)
-        stream.settimeout(CONNECT_SECONDS)
+        stream.settimeout(login.connect_seconds)
         cancelled(stream.cut)
         try:
             stream.connect(address)
@@ -200,18 +179,3 @@ def _reached(login: Login, cancelled: Cancelled) -> SshStream:
         else:
             return stream
     raise problem or OSError(f"{login.host} has no address")
-
-
-def _ssh_config(target: HostTarget) -> paramiko.SSHConfigDict:
-    """What ~/.ssh/config says of a host. The first value counts, so the target's own stand first (a proxy command sees them)."""
-    file = Path("~/.ssh/config").expanduser()
-    port = f"Port {target.port}\n" if target.port != 22 else ""
-    user = f"User {target.user}\n" if target.user else ""
-    try:
-        text = file.read_text() if file.is_file() else ""
-        options = paramiko.SSHConfig.from_text(f"Host *\n{port}{user}{text}").lookup(target.host)
-        if not str(options.get("port", "22")).isdecimal():
-            raise ConfigError(f"{file}: Port {options['port']} of {target.host} is not a number")
-    except (paramiko.SSHException, OSError, ValueError) as error:
-        raise ConfigError(f"{file}: {error}") from error
-    return options

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
+import os
+import signal
 import socket
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 
-import paramiko
-
 from tools.errors import HostError
 from utils.connection.base import without_password
 from utils.connection.ssh_stream import SshStream
-
-
-def proxy_command(options: paramiko.SSHConfigDict, host: str, port: int) -> tuple[str, ...]:
-    """The proxy command of ProxyCommand or ProxyJump; OpenSSH's own client makes the jumps."""
-    if "proxycommand" in options:
-        return tuple(shlex.split(str(options["proxycommand"])))
-    jump = str(options.get("proxyjump", "none"))
-    if jump == "none":
-        return ()
-    *first, last = jump.split(",")
-    through = ("-J", ",".join(first)) if first else ()
-    alive = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=3", "-o", "ServerAliveCountMax=3")
-    return ("ssh", *alive, *through, "-W", f"[{host}]:{port}", last if "://" in last else f"ssh://{last}")
 
 
 class ProxySocket(SshStream):
@@ -36,13 +22,18 @@ class ProxySocket(SshStream):
     def close(self) -> None:
         """Close the socket and end the command."""
         super().close()
-        if self.command.poll() is None:
-            self.command.terminate()
+        if self.command.returncode is not None:
+            return  # its number may be another's by now
+        self._signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             self.command.wait(2)
-            return
-        self.command.kill()
+        self._signal(signal.SIGKILL)
         self.command.wait()
+
+    def _signal(self, number: int) -> None:
+        """Reach the command and all that its shell began."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.command.pid, number)
 
 
 def open_proxy(host: str, command: Sequence[str]) -> ProxySocket:

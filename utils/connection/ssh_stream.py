@@ -10,7 +10,7 @@ from typing import Any
 from loguru import logger
 
 LOST_AFTER_SECONDS = 8.0
-"""The host is asked for an answer every 2 s (ssh.ASK_SECONDS); what is left of ten seconds is for a slow machine here."""
+"""The host is asked for an answer every 2 s (ssh_pool.ASK_SECONDS); what is left of ten seconds is for a slow machine here."""
 
 LONGEST_STEP = 1.0
 """Seconds that one look counts at most: while this process itself stood still (Ctrl-Z), the host may well have answered."""

@@ -2,7 +2,7 @@
 
 This text travels to the host's own python3 (3.6 or newer, standard library only). Its stdin brings one line of JSON
 (argv, cwd, env, timeout, merge, stdin), then `stdin` bytes for the command; after them, the end of stdin means "hang up".
-Its stdout and stderr are the command's; stdout begins with READY, so whatever a login shell prints before can be told apart.
+Its stdout and stderr are the command's; both begin with READY, so whatever a login shell prints before can be told apart.
 Its exit status is the command's, 128 + N after signal N, or one of those below.
 """
 
@@ -35,7 +35,8 @@ def main() -> None:
     payload = source.read(request["stdin"])
     if len(payload) < request["stdin"]:
         os._exit(HUNG_UP)
-    os.write(1, READY)
+    for stream in (1, 2):
+        os.write(stream, READY)
     os._exit(supervise(request, payload))
 
 
