@@ -22,6 +22,7 @@ from utils.report.html import html
 from utils.report.markdown import markdown
 from utils.report.metrics import metrics
 from utils.report.phases import sections
+from utils.report.placement import of_what_was_measured
 from utils.report.schema import CaseReport, MonitorReport, ReasonReport, Report, RunReport, StepReport
 from utils.report.versions import host_versions
 
@@ -124,7 +125,7 @@ def _merged(
     system_monitor: MonitorSummary | None,
     notes: Sequence[str],
 ) -> CaseReport:
-    numbers, made_here = metrics(measured, vendor_monitor, system_monitor)
+    numbers, made_here = metrics(measured, of_what_was_measured(measured, vendor_monitor), system_monitor)
     status, reasons = judged(measured, vendor_monitor, system_monitor)
     monitors = [one for one in (vendor_monitor, system_monitor) if one is not None]
     merged = CaseReport(

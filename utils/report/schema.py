@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field
 
 from utils.report.schema_figures import (
     CostReport,
+    DeviceReport,
     IntervalReport,
     LatencyPair,
     LatencyReport,
@@ -44,6 +45,7 @@ __all__ = [
     "CaseReport",
     "CheckReport",
     "CostReport",
+    "DeviceReport",
     "DifferenceReport",
     "HostSpreadReport",
     "HostsReport",
