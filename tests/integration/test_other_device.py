@@ -45,7 +45,8 @@ def test_a_framework_that_finds_no_card_gives_numbers_that_must_not_be_quoted(id
     assert "ran on cpu, which is no device of vendor nvidia" in reasons["other device"]
     assert "labelled pytorch_2.5, but torch 2.13" in reasons["other framework"]
     assert case["metrics"]["phases"]["validation"]["device"] == {"kind": "cpu", "name": None}
-    assert case["monitors"][0]["readings"] and not borrowed(case)
+    assert case["monitors"][0]["readings"]
+    assert not borrowed(case)
     assert "A100" not in (idle_card.results / "latest/report.md").read_text()
 
 

@@ -11,7 +11,7 @@ from utils.report.rows import flat, footnotes, marker, row
 from utils.report.schema import CaseReport, Report
 from utils.report.table import Table
 from utils.report.tables import tables
-from utils.report.words import MARKS, NOTHING, advice, chips_of, clean, conditions, duration, engine, moment, verdict
+from utils.report.words import MARKS, NOTHING, advice, clean, conditions, duration, engine, moment, verdict
 
 HEADS = (
     "case", "engine", "precision", "batch", "status", "engine core", "± %", "engine whole", "framework core", "framework whole",
@@ -109,12 +109,17 @@ def _section(table: Table) -> str:
 
 def _conditions(report: Report) -> str:
     run = report.run
-    chips = {f"{case.host}: {chip}": None for case in report.cases for chip in chips_of(case)}
+    chips = {f"{case.host}: {chip}": None for case in report.cases for chip in _chips(case)}
     lines = ["## Conditions", "", *(f"- {escape(chip)}" for chip in chips)]
     lines += [f"- configuration: {escape(run.config_file)}"]
     lines += [f"- resumed {', '.join(map(moment, run.resumed))}, after it had ended early"] if run.resumed else []
     lines += [f"- overridden on the command line: {escape(', '.join(run.overrides))}"] if run.overrides else []
     return "\n".join(lines + _listed("versions", flat(run.versions)))
+
+
+def _chips(case: CaseReport) -> list[str]:
+    """The chips that were monitored, and are those that the case's numbers are of."""
+    return [one.chip for one in case.monitors if one.chip and one.of_what_was_measured]
 
 
 def _listed(name: str, items: Iterable[tuple[str, object]]) -> list[str]:

@@ -140,21 +140,9 @@ def engine(case: CaseReport) -> str:
 
 def device(case: CaseReport) -> str:
     """Return where the quoted phase ran, `cuda (NVIDIA H200)`, by the engine's or the framework's own word."""
-    found = _device(case)
-    return NOTHING if found is None else str(found)
-
-
-def chips_of(case: CaseReport) -> list[str]:
-    """Return the chips that were monitored; none where the case is known to have run on something else."""
-    found = _device(case)
-    elsewhere = found is not None and found.belongs_to(case.vendor) is False
-    return [one.chip for one in case.monitors if one.chip and not elsewhere]
-
-
-def _device(case: CaseReport) -> Device | None:
     phases = case.metrics.phases
     phase = phases.inference if case.compiler else phases.validation
-    return None if phase is None or phase.device is None else Device(phase.device.kind, phase.device.name)
+    return NOTHING if phase is None or phase.device is None else str(Device(phase.device.kind, phase.device.name))
 
 
 def conditions(case: CaseReport) -> str:
