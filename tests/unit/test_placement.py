@@ -5,9 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from tools.contract import INVALID, OK, TAINTED, Device
+from tools.config_manager import Resolved
+from tools.contract import INVALID, OK, TAINTED, Device, Peak
 from tools.environment import cpu_model
 from tools.findings import Findings, as_measurement
+from tools.insight import find_peak
 from tools.placement import device_of, device_reasons, framework_reasons, told_device
 from tools.summary import summarise
 
@@ -99,3 +101,29 @@ def test_a_label_that_is_wrong_is_a_doubt(monkeypatch):
     monkeypatch.setitem(sys.modules, "acmeframe", SimpleNamespace(__name__="acmeframe", __version__="1.0"))
     findings = Findings(validation=as_measurement((1.0, 1.0, 0.9), "model_forward"))
     assert summarise("toy", "acmeframe_2.0", "nvidia", findings, []).status == TAINTED
+
+
+PEAK = Peak("fp32", 1e12, 1e11, "measured")
+
+
+@pytest.mark.parametrize(
+    ("vendor", "torch_has", "quoted", "measured_on"),
+    [
+        ("cpu", None, PROCESSOR, "cpu"),
+        ("cpu", "cuda", None, "cpu"),
+        ("nvidia", "cuda", CARD, "cuda"),
+        ("nvidia", "cuda", None, "cuda"),
+        ("nvidia", "cuda", PROCESSOR, None),
+        ("nvidia", None, PROCESSOR, None),
+        ("acme", None, Device(None, "Acme X1"), None),
+    ],
+)
+def test_a_peak_is_measured_on_the_vendor_s_device_alone(monkeypatch, vendor, torch_has, quoted, measured_on):
+    asked = []
+    monkeypatch.setitem(
+        sys.modules, "torch", SimpleNamespace(**({torch_has: SimpleNamespace(is_available=lambda: True)} if torch_has else {}))
+    )
+    monkeypatch.setattr("tools.insight.measured_peak", lambda config, device: asked.append(device) or PEAK)
+    values = {"vendor": vendor, "compiler": None, "flops": 20.0, "compile_only": False}
+    find_peak(findings := Findings(resolved=Resolved(values, {}), devices={"validation": quoted}))
+    assert (asked, findings.peak) == (([measured_on], PEAK) if measured_on else ([], None))
