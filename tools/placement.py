@@ -95,7 +95,7 @@ def _kind(text: str) -> Optional[str]:
 
 def _remedy(device: Device) -> str:
     if device.kind == "cpu":
-        return "give the guest the device and a framework built for it, or measure under vendor cpu"
+        return "give the guest the device (ACCE_CONTAINER_OPT) and a framework built for it, or measure under vendor cpu"
     return "measure it under that device's own vendor"
 
 

@@ -6,12 +6,13 @@ from dataclasses import replace
 import pytest
 from report_example import STARTED, make_case_report, make_monitor, make_phase, make_plan, make_report, make_result
 
-from tools.contract import Device, Peak
+from tools.contract import Device, Peak, Reason
 from utils.monitoring.model import Spread
 from utils.monitoring.summaries import monitor_summaries
 from utils.report.markdown import markdown
 from utils.report.rows import facts
 from utils.report.terminal import print_report
+from utils.report.words import advice
 
 STEP_F = (STARTED + 27.0, STARTED + 36.7)
 CHIP = """
@@ -47,6 +48,13 @@ def test_what_ran_on_the_processor_borrows_nothing_from_a_card():
     case = make_case_report(measured_on("cpu"), make_monitor())
     assert set(of_device(case)) == {None}
     assert "no MFU: cpu is no device of vendor nvidia" in case.notes
+
+
+def test_the_remedy_for_another_device_is_not_looked_for_in_the_engine():
+    case = make_case_report(
+        measured_on("cpu", status="INVALID", reasons=[Reason("other device", "it ran on cpu")]), make_monitor()
+    )
+    assert advice(case, case.reasons[0]) is None
 
 
 def test_what_stood_idle_did_not_compute():
