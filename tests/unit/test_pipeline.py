@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from guest_project import Project
 
-from tools.contract import Device, result_from_json
+from tools.contract import result_from_json
 from tools.pipeline import Request, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -296,24 +296,3 @@ def test_a_case_names_its_metric(project):
 def test_every_step_that_ran_has_a_start_a_duration_and_a_peak(project):
     steps = measure_toy(project).steps
     assert all(step.started > 0 <= step.seconds and step.peak_memory_bytes > 1_000_000 for step in steps)
-
-
-WEIGHTS = """
-    from types import SimpleNamespace
-    model.parameters = lambda: [SimpleNamespace(device=SimpleNamespace(type="%s"))]
-    return model
-"""
-
-
-@pytest.mark.parametrize(("place", "status"), [("cpu", "INVALID"), ("npu", "OK")])
-def test_a_framework_that_ran_on_the_processor_gives_an_accelerator_s_vendor_no_numbers(project, place, status):
-    project.change_case("    return model\n", WEIGHTS % place)
-    result = measure_toy(project, "compiler=null")
-    assert (result.status, result.validation.device) == (status, Device(place))
-    assert [reason.kind for reason in result.reasons] == (["other device"] if place == "cpu" else [])
-
-
-def test_an_engine_s_numbers_beside_a_reference_on_the_processor_are_in_doubt(project):
-    project.change_case("    return model\n", WEIGHTS % "cpu")
-    result = measure_toy(project)
-    assert (result.status, [reason.kind for reason in result.reasons]) == ("TAINTED", ["other device of the reference"])
