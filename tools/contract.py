@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Iterator, Mapping, Optional, Sequence, Tuple, 
 
 from tools.figures import Check as Check
 from tools.figures import Cost as Cost
+from tools.figures import Device as Device
 from tools.figures import Difference as Difference
 from tools.figures import Interval as Interval
 from tools.figures import Latency as Latency

@@ -1,4 +1,4 @@
-"""Facts about the machine and the software, as far as they shape the numbers; standard library only."""
+"""Facts about the machine and the software, as far as they shape the numbers; imports no framework."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Dict, List, Optional
+
+from tools.device import accelerator
 
 PACKAGES = (
     "torch", "torchvision", "transformers", "diffusers", "numpy", "scikit-learn", "onnx", "onnxscript", "onnxruntime",
@@ -105,12 +107,14 @@ def _memory_bytes() -> Optional[int]:
 
 
 def _torch() -> Dict[str, Any]:
-    """Threads and toolkit of torch, where this process has imported it."""
+    """Version, accelerator (as torch calls it; None: it can use none), threads and toolkit of torch, where it was imported."""
     torch = sys.modules.get("torch")
     if torch is None:
         return {}
     version = getattr(torch, "version", None)
     return {
+        "version": str(torch.__version__),
+        "accelerator": accelerator(),
         "threads": torch.get_num_threads(),
         "interop_threads": torch.get_num_interop_threads(),
         "cuda": getattr(version, "cuda", None),

@@ -57,11 +57,28 @@ class WarmUp:
 
 
 @dataclass(frozen=True)
+class Device:
+    """Where a phase ran. `kind` is what torch calls such devices (`cpu`, `cuda`, `npu` …), None where it has no word for it;
+    `name` is the device's own, as framework or engine tell it."""
+
+    kind: Optional[str]
+    name: Optional[str] = None
+
+    def belongs_to(self, vendor: str) -> Optional[bool]:
+        """Whether it can be that vendor's: those of vendor cpu are processors, no other vendor's are. None: that is not known."""
+        return None if self.kind is None else (self.kind == "cpu") == (vendor == "cpu")
+
+    def __str__(self) -> str:
+        return "{} ({})".format(self.kind, self.name) if self.kind and self.name else self.name or self.kind or "unknown"
+
+
+@dataclass(frozen=True)
 class Phase:
     """What validation or inference measured. `whole` and `core` are items per second, `core_interval` bounds core.
 
     `overhead_ns` is what the loop itself costs per query, measured on an engine that does nothing; `doubts` are why the
-    figures may not be what they seem. `began` and `ended` are seconds since the epoch, warm-up included.
+    figures may not be what they seem. `began` and `ended` are seconds since the epoch, warm-up included. `device` is where it
+    ran, None where nobody tells.
     """
 
     whole: Optional[float]
@@ -80,6 +97,7 @@ class Phase:
     doubts: Sequence[Reason] = ()
     began: Optional[float] = None
     ended: Optional[float] = None
+    device: Optional[Device] = None
 
 
 @dataclass(frozen=True)

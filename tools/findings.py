@@ -8,7 +8,7 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 
 from tools.cache import sha256_of
 from tools.config_manager import Resolved
-from tools.contract import Check, Cost, Difference, Peak, Phase, Profile, Reason, Scenario, SweepPoint
+from tools.contract import Check, Cost, Device, Difference, Peak, Phase, Profile, Reason, Scenario, SweepPoint
 from tools.errors import CaseCrash
 from tools.measure import Measurement
 
@@ -40,6 +40,7 @@ class Findings:
     failure: Optional[Reason] = None
     doubts: Tuple[Reason, ...] = ()
     windows: Dict[str, Tuple[float, float]] = field(default_factory=dict)
+    devices: Dict[str, Optional[Device]] = field(default_factory=dict)
     compile_seconds: Optional[float] = None
     load_seconds: Optional[float] = None
     difference: Optional[Difference] = None
@@ -63,6 +64,12 @@ def describe_case(case: Any, model: Any, dataloader: Any, config: Any) -> CaseDe
     return CaseDescription(
         said.get("accuracy_metric", UNNAMED_METRIC), dict(said.get("artifacts") or {}), tuple(said.get("notes") or ())
     )
+
+
+def quoted_device(findings: Findings) -> Optional[Device]:
+    """Where the phase ran that the case is quoted by: the engine's, or the framework's where no engine was asked for."""
+    has_engine = findings.resolved is not None and findings.resolved.values.get("compiler") is not None
+    return findings.devices.get("inference" if has_engine else "validation")
 
 
 def as_measurement(returned: Any, function: str) -> Measurement:

@@ -10,11 +10,11 @@ from typing import Any, Iterator, List, Optional, Sequence
 
 from loguru import logger
 
-from tools.contract import Difference, Reason
+from tools.contract import Device, Difference, Reason
 from tools.device import torch_device
 from tools.difference import WRONG_OUTPUTS, difference, verdict
 from tools.errors import CaseCrash
-from tools.findings import Findings
+from tools.findings import Findings, quoted_device
 from tools.flops import cost, disagreement
 from tools.host_load import load_doubts, memory_doubts, usage
 from tools.judge import accuracy_reasons
@@ -104,12 +104,16 @@ def _queries_per_batch(findings: Findings) -> int:
 
 
 def find_peak(findings: Findings) -> None:
-    """Measure what this machine can do at the case's precision, where the case's FLOP are known and torch was its framework."""
+    """Measure what the vendor's device can do at the case's precision, where the case's FLOP are known, torch was its framework
+    and has that device, and what is quoted ran on it."""
     if findings.resolved is None or "torch" not in sys.modules:
         return
-    config = findings.resolved.config()
+    config, quoted = findings.resolved.config(), quoted_device(findings)
+    place = Device(torch_device(config.vendor))
+    if place.belongs_to(config.vendor) is False or (quoted is not None and quoted.belongs_to(config.vendor) is False):
+        return
     if (config.flops or (findings.cost and findings.cost.flops_per_item)) and not config.compile_only:
-        findings.peak = measured_peak(config, torch_device(config.vendor))
+        findings.peak = measured_peak(config, place.kind)
 
 
 def profile_validation(model: Any, config: Any, findings: Findings) -> None:

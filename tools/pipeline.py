@@ -19,6 +19,7 @@ from tools.insight import compare, count_cost, find_peak, profile_validation, wa
 from tools.limits import limit_notes
 from tools.loadgen_settings import check_settings
 from tools.measure import Measurement, describe
+from tools.placement import device_of
 from tools.plugins import closed, engine_file, load_case, load_engine, module_name, put_on_path
 from tools.steps import StepFailed, Steps
 from tools.studies import asked, run_studies
@@ -111,6 +112,8 @@ def _measure_case(request: Request, steps: Steps, findings: Findings) -> None:
         with steps.step("f"):
             findings.inference = _forward("inference", "engine_forward", engine, dataloader, case, config, findings)
             findings.engine = findings.inference.engine or findings.engine
+            findings.devices["inference"] = device_of(findings.engine)
+            steps.settle_peaks()
             compare(findings)
             if asked(config):
                 keep = partial(_keep, request, findings, steps, _STUDIES)
@@ -155,6 +158,8 @@ def _validate(case: Any, model: Any, dataloader: Any, config: Any, steps: Steps,
         return
     with steps.step("c"):
         findings.validation = _forward("validation", "model_forward", model, dataloader, case, config, findings)
+        findings.devices["validation"] = device_of(findings.validation.engine, model)
+        steps.settle_peaks()
         compare(findings)
         if config.profile:
             profile_validation(model, config, findings)

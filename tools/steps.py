@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import Callable, Dict, Iterator, List, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 from loguru import logger
 
@@ -17,6 +17,9 @@ from tools.progress import report
 NAMES: Dict[str, str] = dict(STEPS)
 
 _LONGEST_MESSAGE = 800
+
+Peaks = Tuple[Optional[int], Optional[int]]
+"""Bytes of the process, and of the framework's device allocator."""
 
 _EXPLAINED = ("CONFIG", "INTERRUPTED")
 """What needs no traceback."""
@@ -36,6 +39,8 @@ class Steps:
     def __init__(self, now: Callable[[], float] = time.time, clock: Callable[[], float] = time.perf_counter) -> None:
         self._now, self._clock = now, clock
         self._done: Dict[str, StepResult] = {}
+        self._memory = PeakMemory()
+        self._peaks: Optional[Peaks] = None
         self._failed = ""
 
     @contextmanager
@@ -47,7 +52,8 @@ class Steps:
         title = "step {} ({})".format(letter, NAMES[letter])
         logger.info("{} begins", title)
         report(Progress(letter))
-        memory, started, began = PeakMemory(), self._now(), self._clock()
+        self._memory, self._peaks = PeakMemory(), None
+        started, began = self._now(), self._clock()
         reset_device_peak()
         outcome, detail = ("skipped", instead) if instead else ("ok", "")
         try:
@@ -60,10 +66,16 @@ class Steps:
             raise StepFailed(reason) from error
         finally:
             seconds = self._clock() - began
-            self._done[letter] = StepResult(
-                letter, NAMES[letter], outcome, started, seconds, memory.peak_bytes(), device_peak_bytes(), detail
-            )
+            peaks = self._peaks or self._peaks_now()
+            self._done[letter] = StepResult(letter, NAMES[letter], outcome, started, seconds, *peaks, detail)
             logger.info("{} ends: {}, {:.3f} s", title, outcome, seconds)
+
+    def settle_peaks(self) -> None:
+        """Let the running step's memory be its peak up to now: what follows in it (a sweep, an audit) is not the model's."""
+        self._peaks = self._peaks_now()
+
+    def _peaks_now(self) -> Peaks:
+        return self._memory.peak_bytes(), device_peak_bytes()
 
     def skip(self, letters: str, detail: str) -> None:
         """Record steps that are not to run, and why."""

@@ -25,18 +25,19 @@ from tools.contract import (
 )
 from tools.difference import PRECISION_NOT_ACTIVE, WRONG_OUTPUTS
 from tools.errors import CaseCrash
-from tools.findings import Findings
+from tools.findings import Findings, quoted_device
 from tools.judge import ACCURACY, accuracy_reasons, threshold
 from tools.measure import Measurement
+from tools.placement import OTHER_DEVICE, device_reasons, framework_reasons
 
-FORBIDDING = (WRONG_OUTPUTS, ACCURACY, "audit", "scenario", "sweep")
+FORBIDDING = (WRONG_OUTPUTS, ACCURACY, OTHER_DEVICE, "audit", "scenario", "sweep")
 """The kinds of reasons for which numbers must not be quoted."""
 
 
 def summarise(case: str, framework: str, vendor: str, findings: Findings, steps: Sequence[StepResult]) -> Result:
     """The Result of one case: its numbers, its conditions and its status."""
     config = findings.resolved.values if findings.resolved else {}
-    reasons = reasons_of(findings)
+    reasons = reasons_of(findings, framework, vendor)
     validation = _publishable("validation", findings.validation, findings)
     inference = _publishable("inference", findings.inference, findings)
     judged = any(phase is not None and phase.accuracy is not None for phase in (validation, inference))
@@ -72,7 +73,7 @@ def summarise(case: str, framework: str, vendor: str, findings: Findings, steps:
     )
 
 
-def reasons_of(findings: Findings) -> List[Reason]:
+def reasons_of(findings: Findings, framework: str, vendor: str) -> List[Reason]:
     """Why the case is not plainly OK: its failure first, then what forbids quoting it, then doubts of what was measured."""
     found = [findings.failure] if findings.failure else []
     found += _accuracy_reasons(findings) + _scenario_reasons(findings) + _sweep_reasons(findings)
@@ -80,7 +81,7 @@ def reasons_of(findings: Findings) -> List[Reason]:
     for name, measured in (("validation", findings.validation), ("inference", findings.inference)):
         if measured is not None:
             found += [Reason(doubt.kind, "{}: {}".format(name, doubt.message)) for doubt in measured.phase.doubts]
-    found += _precision_reasons(findings) + list(findings.doubts)
+    found += _placement_reasons(findings, framework, vendor) + _precision_reasons(findings) + list(findings.doubts)
     return sorted(found, key=lambda reason: reason != findings.failure and reason.kind not in FORBIDDING)
 
 
@@ -120,6 +121,15 @@ def _sweep_reasons(findings: Findings) -> List[Reason]:
     ]
 
 
+def _placement_reasons(findings: Findings, framework: str, vendor: str) -> List[Reason]:
+    """What was measured on another device than the vendor's, or in another framework than the label says."""
+    if findings.validation is None and findings.inference is None:
+        return []
+    devices = device_reasons(vendor, quoted_device(findings), findings.devices.get("validation"))
+    reference = findings.validation.engine.get("engine") if findings.validation else None
+    return devices + framework_reasons(framework, is_torch=str(reference).startswith("torch "))
+
+
 def _precision_reasons(findings: Findings) -> List[Reason]:
     asked = findings.resolved.values.get("precision") if findings.resolved else None
     ran = findings.engine.get("precision")
@@ -151,7 +161,7 @@ def _publishable(name: str, measured: Optional[Measurement], findings: Findings)
     if measured is None:
         return None
     began, ended = findings.windows.get(name, (None, None))
-    phase = dataclasses.replace(measured.phase, began=began, ended=ended)
+    phase = dataclasses.replace(measured.phase, began=began, ended=ended, device=findings.devices.get(name))
     if _is_nan(phase.accuracy) or findings.description.accuracy_metric is None:
         return dataclasses.replace(phase, accuracy=None)
     return phase

@@ -11,6 +11,7 @@ from pathlib import Path
 import docker
 import psutil
 import pytest
+from own_process import alone
 from ssh_fixtures import start_sshd, waited_for
 
 from tools.errors import HostError
@@ -21,11 +22,17 @@ from utils.plan import HostTarget
 from utils.runtime.engine import engine_errors
 
 
+@pytest.fixture
+def target(sshd_with_engine):
+    return sshd_with_engine.target
+
+
 @pytest.mark.docker
-def test_closed_a_connection_leaves_no_threads_and_no_files(sshd_with_engine):
-    connect(sshd_with_engine.target).close()  # what is imported and cached for good
+@alone
+def test_closed_a_connection_leaves_no_threads_and_no_files(target):
+    connect(target).close()  # what is imported and cached for good
     threads, files = threading.active_count(), psutil.Process().num_fds()
-    ssh = connect(sshd_with_engine.target)
+    ssh = connect(target)
     ssh.run(["echo", "x"], timeout=20, on_line=lambda line: None)
     ssh.docker().version()
     ssh.close()
@@ -143,14 +150,21 @@ def test_logs_follow_and_wait_run_side_by_side_to_the_end(far, base_tag):
         container.remove(force=True)
 
 
+@pytest.fixture
+def container_id(container):
+    return container.id
+
+
 @pytest.mark.docker
-def test_following_a_silent_container_ends_when_we_stop_listening(far, container):
-    far.docker().ping()
-    before = threading.active_count()
-    stream = container.logs(stream=True, follow=True)
-    threading.Timer(0.5, stream.close).start()
-    assert list(stream) == []
-    assert waited_for(lambda: threading.active_count() <= before)
+@alone
+def test_following_a_silent_container_ends_when_we_stop_listening(target, container_id):
+    with connect(target) as far:
+        container = far.docker().containers.get(container_id)
+        before = threading.active_count()
+        stream = container.logs(stream=True, follow=True)
+        threading.Timer(0.5, stream.close).start()
+        assert list(stream) == []
+        assert waited_for(lambda: threading.active_count() <= before)
 
 
 @pytest.mark.docker

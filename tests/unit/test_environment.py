@@ -1,5 +1,8 @@
 """Facts about the machine."""
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 
 from tools.environment import cpu_flags, cpu_model, environment, host_port, in_container
@@ -47,3 +50,11 @@ def test_the_variable_that_chooses_devices_is_a_fact_with_its_value(monkeypatch)
 )
 def test_a_host_has_the_port_that_is_for_all_or_its_own(ports, rank, port):
     assert host_port(ports, rank) == port
+
+
+def test_what_torch_can_use_here_is_a_fact(monkeypatch):
+    threads = {name: lambda: 2 for name in ("get_num_threads", "get_num_interop_threads")}
+    card = SimpleNamespace(is_available=lambda: True)
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(__version__="2.5.1+cu124", cuda=card, **threads))
+    facts = environment()["torch"]
+    assert (facts["version"], facts["accelerator"]) == ("2.5.1+cu124", "cuda")

@@ -93,16 +93,18 @@ def flagperf_values(path: Path, chips_yaml: Path) -> tuple[float, float, float, 
     return round(used / GIB, 2), round(total / GIB, 2), peaks.get("fp32", 0.0), peaks.get("fp16", 0.0)
 
 
-def _with_chip(summary: MonitorSummary, chips_yaml: Path) -> MonitorSummary:
-    chip: Chip | None = find_chip(chips_yaml, summary.chip) if summary.chip else None
-    if chip is None:
-        return summary
+def with_peaks(summary: MonitorSummary, chip: Chip | None) -> MonitorSummary:
+    """Return the summary with the published peaks of `chip`; without any where that is None."""
     return replace(
         summary,
-        peak_flops=dict(chip.peak_flops),
-        peak_bytes_per_second=chip.memory_bytes_per_second,
-        peak_source=chip.source,
+        peak_flops=dict(chip.peak_flops) if chip else None,
+        peak_bytes_per_second=chip.memory_bytes_per_second if chip else None,
+        peak_source=chip.source if chip else None,
     )
+
+
+def _with_chip(summary: MonitorSummary, chips_yaml: Path) -> MonitorSummary:
+    return with_peaks(summary, find_chip(chips_yaml, summary.chip) if summary.chip else None)
 
 
 def _with_analysed_peaks(summary: MonitorSummary, vendor_folder: Path, vendor: str, path: Path) -> MonitorSummary:

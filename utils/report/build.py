@@ -22,6 +22,7 @@ from utils.report.html import html
 from utils.report.markdown import markdown
 from utils.report.metrics import metrics
 from utils.report.phases import sections
+from utils.report.placement import of_what_was_measured
 from utils.report.schema import CaseReport, MonitorReport, ReasonReport, Report, RunReport, StepReport
 from utils.report.versions import host_versions
 
@@ -124,8 +125,10 @@ def _merged(
     system_monitor: MonitorSummary | None,
     notes: Sequence[str],
 ) -> CaseReport:
-    numbers, made_here = metrics(measured, vendor_monitor, system_monitor)
+    watching = of_what_was_measured(measured, vendor_monitor)
+    numbers, made_here = metrics(measured, watching, system_monitor)
     status, reasons = judged(measured, vendor_monitor, system_monitor)
+    points = _points(len(plan.hosts) * len(plan.cases))
     monitors = [one for one in (vendor_monitor, system_monitor) if one is not None]
     merged = CaseReport(
         host=host.host,
@@ -148,7 +151,7 @@ def _merged(
         engine=dict(measured.engine),
         environment=dict(measured.environment),
         artifacts=dict(measured.artifacts),
-        monitors=[_monitor(one, _points(len(plan.hosts) * len(plan.cases))) for one in monitors],
+        monitors=[_monitor(one, points, one in (watching, system_monitor)) for one in monitors],
     )
     return CaseReport.model_validate(plan.mask.everywhere(merged.model_dump()))
 
@@ -195,9 +198,10 @@ def _points(results: int) -> int:
     return max(FEWEST_POINTS, min(POINTS, POINTS * WHOLE_SERIES // max(results, 1)))
 
 
-def _monitor(summary: MonitorSummary, points: int) -> MonitorReport:
+def _monitor(summary: MonitorSummary, points: int, of_what_was_measured: bool) -> MonitorReport:
     thinned = [_rounded(_thinned(series, points)) for series in summary.series]
-    return MonitorReport.model_validate(dataclasses.replace(summary, series=thinned))
+    report = MonitorReport.model_validate(dataclasses.replace(summary, series=thinned))
+    return report.model_copy(update={"of_what_was_measured": of_what_was_measured})
 
 
 def _thinned(series: Series, points: int) -> Series:

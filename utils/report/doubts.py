@@ -8,6 +8,8 @@ from statistics import median
 
 from tools.contract import OK, TAINTED, Reason, Result
 from utils.monitoring.model import MonitorSummary, Series
+from utils.report.metrics import saw_only_what_was_measured
+from utils.report.placement import idle_doubts, of_what_was_measured
 
 CLOCK_DROP = 0.10
 CLOCK_SHARE = 0.05
@@ -48,12 +50,13 @@ def judged(result: Result, vendor: MonitorSummary | None, system: MonitorSummary
 def doubts(result: Result, vendor: MonitorSummary | None, system: MonitorSummary | None) -> list[Reason]:
     """Return what the monitors saw in the measured steps that may have changed their figures; a monitor is asked for its
     statistics only where they are those of the quoted phase."""
-    found: list[Reason] = []
+    found = idle_doubts(result, vendor)
+    vendor = of_what_was_measured(result, vendor)
     if vendor is not None:
         found += [*_throttled(result, vendor), *_foreign(result, vendor, system)]
-    if vendor is not None and vendor.window is not None and not _is_host_memory(vendor, system):
+    if vendor is not None and saw_only_what_was_measured(result, vendor) and not _is_host_memory(vendor, system):
         found += _device_memory(vendor)
-    if system is not None and system.window is not None:
+    if system is not None and saw_only_what_was_measured(result, system):
         found += [*_host_memory(system), *_host_load(system)]
     return found
 

@@ -43,7 +43,7 @@ def efficiency(result: Result, phase: Phase | None, vendor: MonitorSummary | Non
         mfu=mfu,
         mfu_source=source if mfu is not None else None,
         roofline=next(filter(None, positions), None),
-        notes=() if core is None else tuple(_notes(result, vendor, per_item, mfu, source)),
+        notes=() if phase is None or core is None else tuple(_notes(result, phase, vendor, per_item, mfu, source)),
     )
 
 
@@ -65,21 +65,28 @@ def _peaks(result: Result, vendor: MonitorSummary | None) -> Iterable[tuple[Sour
 
 
 def _notes(
-    result: Result, vendor: MonitorSummary | None, per_item: float | None, mfu: float | None, source: Source | None
+    result: Result,
+    phase: Phase,
+    vendor: MonitorSummary | None,
+    per_item: float | None,
+    mfu: float | None,
+    source: Source | None,
 ) -> Iterable[str]:
     if per_item is None:
         left_out = ", ".join(result.cost.uncounted) if result.cost else ""
         yield "no MFU: the case's configuration has no flops" + (f", and counting them leaves out {left_out}" if left_out else "")
     elif mfu is None:
-        yield f"no MFU: {_no_peak(result, vendor)}"
+        yield f"no MFU: {_no_peak(result, phase, vendor)}"
     elif mfu > 1 and source == "published":
         yield f"an MFU of {mfu:.1%} cannot be: the configuration's flops or the chip's peak is wrong"
     elif mfu > 1:
         yield f"an MFU of {mfu:.1%} is of a measured peak: the framework's best matrix product was slower than this model"
 
 
-def _no_peak(result: Result, vendor: MonitorSummary | None) -> str:
+def _no_peak(result: Result, phase: Phase, vendor: MonitorSummary | None) -> str:
     measured = f"; measured: {result.peak.detail}" if result.peak is not None else ""
+    if phase.device is not None and phase.device.belongs_to(result.vendor) is False:
+        return f"{phase.device} is no device of vendor {result.vendor}"
     if vendor is None:
         return "no vendor monitor told the chip" + measured
     chip = vendor.chip or "this chip"

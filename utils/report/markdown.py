@@ -109,12 +109,17 @@ def _section(table: Table) -> str:
 
 def _conditions(report: Report) -> str:
     run = report.run
-    chips = {f"{case.host}: {one.chip}": None for case in report.cases for one in case.monitors if one.chip}
+    chips = {f"{case.host}: {chip}": None for case in report.cases for chip in _chips(case)}
     lines = ["## Conditions", "", *(f"- {escape(chip)}" for chip in chips)]
     lines += [f"- configuration: {escape(run.config_file)}"]
     lines += [f"- resumed {', '.join(map(moment, run.resumed))}, after it had ended early"] if run.resumed else []
     lines += [f"- overridden on the command line: {escape(', '.join(run.overrides))}"] if run.overrides else []
     return "\n".join(lines + _listed("versions", flat(run.versions)))
+
+
+def _chips(case: CaseReport) -> list[str]:
+    """The chips that were monitored, and are those that the case's numbers are of."""
+    return [one.chip for one in case.monitors if one.chip and one.of_what_was_measured]
 
 
 def _listed(name: str, items: Iterable[tuple[str, object]]) -> list[str]:

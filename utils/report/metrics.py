@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tools.contract import Phase, Result
+from tools.contract import Phase, Result, StepResult
 from utils.monitoring.model import MonitorSummary
 from utils.report.efficiency import efficiency
 from utils.report.phases import latency_report, phase_report
@@ -19,6 +19,9 @@ from utils.report.schema import (
     RooflineReport,
     SpreadReport,
 )
+
+MODEL_STEPS = "bcdef"
+"""Those that load and run the model; what the machine itself can do is measured in step g."""
 
 CLOSE_SECONDS = 0.5
 """A monitor's window and a step that begin and end no further apart than this are the same."""
@@ -77,9 +80,10 @@ def speedup(validation: Phase | None, inference: Phase | None) -> float | None:
 
 def memory(result: Result, vendor: MonitorSummary | None) -> MemoryReport:
     """Memory of the guest's process and of the device."""
+    steps = model_steps(result)
     return MemoryReport(
-        process_peak_bytes=_largest(step.peak_memory_bytes for step in result.steps),
-        allocator_peak_bytes=_largest(step.peak_device_memory_bytes for step in result.steps),
+        process_peak_bytes=_largest(step.peak_memory_bytes for step in steps),
+        allocator_peak_bytes=_largest(step.peak_device_memory_bytes for step in steps),
         device_used_max_bytes=vendor.memory_used_max_bytes if vendor else None,
         device_total_bytes=vendor.memory_total_bytes if vendor else None,
     )
@@ -111,6 +115,21 @@ def measured_window(result: Result) -> tuple[float, float] | None:
     if step is None or step.started is None or step.seconds is None:
         return None
     return step.started, step.started + step.seconds
+
+
+def model_window(result: Result) -> tuple[float, float] | None:
+    """Return when the model was loaded and run, from the first of these steps to the last (start, stop; s since the epoch)."""
+    spans = [
+        (step.started, step.started + step.seconds)
+        for step in model_steps(result)
+        if step.started is not None and step.seconds is not None
+    ]
+    return (min(start for start, _ in spans), max(stop for _, stop in spans)) if spans else None
+
+
+def model_steps(result: Result) -> list[StepResult]:
+    """Return the steps that load and run the model."""
+    return [step for step in result.steps if step.letter in MODEL_STEPS]
 
 
 def saw_only_what_was_measured(result: Result, monitor: MonitorSummary) -> bool:

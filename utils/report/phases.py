@@ -6,6 +6,7 @@ from typing import Any
 
 from tools.contract import Latency, Percentile, Phase, Result, Scenario, SweepPoint, WarmUp
 from utils.report.schema import (
+    DeviceReport,
     IntervalReport,
     LatencyReport,
     PercentileReport,
@@ -38,6 +39,7 @@ def phase_report(phase: Phase | None) -> PhaseReport | None:
         return None
     median = _median_ns(phase)
     return PhaseReport(
+        device=DeviceReport.model_validate(phase.device) if phase.device else None,
         items=phase.items,
         queries=phase.queries,
         whole_seconds=phase.whole_seconds,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from utils.report.schema import CaseReport, LatencyReport, Metrics, PhaseReport, Report, SpreadReport
-from utils.report.words import MARKS, NOTHING, accuracy, half_width, memory, number, per_second, percent, quantity, ratio
+from utils.report.words import MARKS, NOTHING, accuracy, device, half_width, memory, number, per_second, percent, quantity, ratio
 
 PERCENTILES = ("p50", "p90", "p99")
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -79,6 +79,7 @@ def facts(case: CaseReport) -> list[tuple[str, str]]:
     """Return the figures beside throughput and latency, those that were measured, as (name, value)."""
     figures, power = case.metrics, case.metrics.power
     found = [
+        ("device", device(case)),
         ("MFU", percent(figures.mfu) + (" of the measured peak" if is_mfu_measured(figures) else "")),
         ("compute", per_second(figures.flops_per_second)),
         ("process memory", memory(figures.memory.process_peak_bytes)),

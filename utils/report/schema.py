@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field
 
 from utils.report.schema_figures import (
     CostReport,
+    DeviceReport,
     IntervalReport,
     LatencyPair,
     LatencyReport,
@@ -44,6 +45,7 @@ __all__ = [
     "CaseReport",
     "CheckReport",
     "CostReport",
+    "DeviceReport",
     "DifferenceReport",
     "HostSpreadReport",
     "HostsReport",
@@ -109,6 +111,9 @@ class MonitorReport(Model):
     readings: int
     devices: list[str] = Field(default=[])
     chip: str | None = None
+    of_what_was_measured: bool = Field(
+        default=True, description="false: the case's numbers are known to be those of another device than these"
+    )
     memory_used_max_bytes: float | None = Field(default=None, description="Bytes")
     memory_total_bytes: float | None = Field(default=None, description="Bytes")
     utilisation_percent: SpreadReport | None = Field(default=None, description="Percent (0..100)")

@@ -60,9 +60,17 @@ class WarmUpReport(Model):
     )
 
 
+class DeviceReport(Model):
+    """Where a phase ran, as framework or engine tell it."""
+
+    kind: str | None = Field(default=None, description="As torch calls it: cpu, cuda, npu …; null: it has no word for it")
+    name: str | None = Field(default=None, description="The device's own name")
+
+
 class PhaseReport(Model):
     """How validation or inference came by its figures."""
 
+    device: DeviceReport | None = Field(default=None, description="Where it ran; null: neither framework nor engine told")
     items: int | None = Field(default=None, description="Items measured")
     queries: int | None = Field(default=None, description="Queries measured")
     whole_seconds: float | None = Field(default=None, description="What `whole` divides by, seconds")
@@ -101,10 +109,11 @@ class MemoryReport(Model):
     """Memory in bytes."""
 
     process_peak_bytes: int | None = Field(
-        default=None, description="Peak resident memory of the guest's process over all steps, bytes"
+        default=None,
+        description="Peak resident memory of the guest's process while it loaded and ran the model, bytes",
     )
     allocator_peak_bytes: int | None = Field(
-        default=None, description="Peak of the framework's device allocator over all steps, bytes"
+        default=None, description="Peak of the framework's device allocator over the same time, bytes"
     )
     device_used_max_bytes: float | None = Field(
         default=None, description="Most the vendor's monitor saw in use, over all devices, bytes"

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
+from tools.contract import Device
 from utils.report.schema import CaseReport, IntervalReport, ReasonReport, Report
 from utils.runtime.masking import clean as clean  # noqa: PLC0414 - whoever words a report takes it from here
 
@@ -30,6 +31,8 @@ _PIP_ADVICE = (
 )
 _STEP_ADVICE = "the traceback is in the case's container.out.log"
 _CRASH_ADVICE = "all that was printed is in the case's stdout_err.out.log, what run.py did in host.out.log"
+_TELL_ALL = ("other device",)
+"""The reasons for INVALID that have nothing to do with export or engine."""
 _INVALID_ADVICE = "do not quote these numbers; `--set compiler=null` tells whether the export or the engine is wrong"
 
 
@@ -137,6 +140,13 @@ def engine(case: CaseReport) -> str:
     return f"{case.vendor}/{case.compiler or case.framework}"
 
 
+def device(case: CaseReport) -> str:
+    """Return where the quoted phase ran, `cuda (NVIDIA H200)`, by the engine's or the framework's own word."""
+    phases = case.metrics.phases
+    phase = phases.inference if case.compiler else phases.validation
+    return NOTHING if phase is None or phase.device is None else str(Device(phase.device.kind, phase.device.name))
+
+
 def conditions(case: CaseReport) -> str:
     """Return `fp32, batch 32`."""
     batch = NOTHING if case.batch_size is None else f"{case.batch_size:,}"
@@ -170,7 +180,7 @@ def worst(report: Report) -> str:
 def advice(case: CaseReport, reason: ReasonReport) -> str | None:
     """Return what to do next, None where the reason says it all, or an earlier one did."""
     if case.status == "INVALID":
-        return _INVALID_ADVICE if reason is case.reasons[0] else None
+        return _INVALID_ADVICE if reason is case.reasons[0] and reason.kind not in _TELL_ALL else None
     if case.status != "FAILED":
         return None
     return _crash_advice(case, reason) if reason.kind == "CRASH" else _ADVICE.get(reason.kind)
