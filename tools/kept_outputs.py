@@ -12,11 +12,16 @@ MOST_ELEMENTS = 1 << 16
 
 
 class KeptOutputs:
-    """One query's outputs, dense, and what some of their elements were when it ended, at `ended_ns`."""
+    """One query's outputs, dense, and what some of their elements were when it ended, at `ended_ns`.
 
-    def __init__(self, tensors: Sequence[Any], ended_ns: int) -> None:
-        self.tensors, self.ended_ns = tensors, ended_ns
-        self._elements = [_some(tensor) for tensor in tensors]
+    What lies over one of the `inputs` is not among `tensors`: it is the caller's own memory, as a cache that goes in and out.
+    """
+
+    def __init__(self, outputs: Sequence[Any], inputs: Sequence[Any], ended_ns: int) -> None:
+        self.ended_ns, self._outputs = ended_ns, outputs
+        given = [tensor for tensor in inputs if hasattr(tensor, "data_ptr") or hasattr(tensor, "ctypes")]
+        self.tensors = [output for output in outputs if not _overlap([output], given)]
+        self._elements = [_some(tensor) for tensor in self.tensors]
 
     @property
     def has_changed(self) -> bool:
@@ -29,13 +34,17 @@ class KeptOutputs:
         return sum(end - begin for begin, end in map(_span, self.tensors))
 
     def copies(self) -> List[Any]:
-        """The same tensors in memory of their own."""
-        return [_copy(tensor) for tensor in self.tensors]
+        """All outputs, `tensors` in memory of their own."""
+        return [_copy(output) if any(output is tensor for tensor in self.tensors) else output for output in self._outputs]
 
-    def shares_memory(self, tensors: Sequence[Any]) -> bool:
-        """Whether any of `tensors` lies where one of these does."""
-        spans = [_span(tensor) for tensor in tensors]
-        return any(begin < end and other < its_end for begin, its_end in map(_span, self.tensors) for other, end in spans)
+    def shares_memory(self, other: KeptOutputs) -> bool:
+        """Whether a tensor of another query lies where one of these does."""
+        return _overlap(self.tensors, other.tensors)
+
+
+def _overlap(these: Sequence[Any], those: Sequence[Any]) -> bool:
+    spans = [_span(tensor) for tensor in those]
+    return any(begin < its_end and its_begin < end for begin, end in map(_span, these) for its_begin, its_end in spans)
 
 
 def _some(tensor: Any) -> Any:

@@ -24,7 +24,7 @@ def late_reasons(engine: Any, workload: Workload, suts: Sequence[TimedSUT], cloc
     """Why what `suts` measured of `engine` must not be quoted: outputs that were written after their query had ended.
 
     An engine may write its next outputs over its last ones. So where kept outputs have changed, it is asked again: they were late
-    if outputs change while it is not called, or if none that come later lie over those that have changed.
+    if outputs change while it is not called, or if no others lie over those that have changed.
     """
     kept = [outputs for sut in suts for outputs in sut.kept]
     _wait_for(kept, clock)
@@ -33,6 +33,7 @@ def late_reasons(engine: Any, workload: Workload, suts: Sequence[TimedSUT], cloc
         return ()
     slowest = max(latency_ns for sut in suts for latency_ns in sut.latencies_ns) / 1e9
     probe = _Probe(engine, clock, changed, min(max(PAUSE_SECONDS, 2 * slowest), MOST_PAUSE_SECONDS))
+    probe.reuses_memory = any(one.shares_memory(other) for one in changed for other in kept if one is not other)
     if not _is_late(probe, workload, clock):
         return ()
     text = (
@@ -71,9 +72,9 @@ class _Probe(TimedSUT):
 
     def __call__(self, inputs: Sequence[Any]) -> List[Any]:
         tensors = super().__call__(inputs)
-        outputs = KeptOutputs(list(self.outputs), self.ended_ns)
+        outputs = KeptOutputs(list(self.outputs), inputs, self.ended_ns)
         self.queries += 1
-        self.reuses_memory = self.reuses_memory or any(kept.shares_memory(outputs.tensors) for kept in self._changed)
+        self.reuses_memory = self.reuses_memory or any(kept.shares_memory(outputs) for kept in self._changed)
         if self.queries <= PAUSES:
             time.sleep(self._pause_seconds)
             self.is_late = self.is_late or outputs.has_changed

@@ -60,12 +60,12 @@ class TimedSUT:
         self.latencies_ns.append(latency)
         self.outputs = tensors
         if len(self.latencies_ns) == self._keep_at:
-            return self._keep(tensors)
+            return self._keep(inputs, tensors)
         return tensors if isinstance(tensors, list) else list(tensors)
 
-    def _keep(self, tensors: Any) -> List[Any]:
+    def _keep(self, inputs: Sequence[Any], tensors: Any) -> List[Any]:
         """Keep a query's outputs, and give copies of them."""
-        self.kept.append(KeptOutputs(list(tensors), self.ended_ns))
+        self.kept.append(KeptOutputs(list(tensors), inputs, self.ended_ns))
         room = sum(outputs.size for outputs in self.kept) < MOST_BYTES
         self._keep_at = 2 * self._keep_at if room else 0
         return self.kept[-1].copies()

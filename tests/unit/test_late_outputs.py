@@ -96,6 +96,29 @@ def test_a_case_may_write_into_the_outputs_that_it_gets():
     assert reasons(Reusing(3), in_place) == ()
 
 
+def test_an_engine_may_have_memory_of_its_own_for_each_thread(monkeypatch):
+    monkeypatch.setattr(clients, "LEAST_SECONDS", 0.1)
+    engines = threading.local()
+
+    def engine(inputs):
+        engines.own = getattr(engines, "own", None) or Reusing(2)
+        return engines.own(inputs)
+
+    engine.describe = lambda: {"concurrent": True}
+    phase, _ = measure_clients(engine, Workload(BATCHES, once, None, config()), 2)
+    assert "wrong outputs" not in [doubt.kind for doubt in phase.doubts]
+
+
+def test_a_cache_that_goes_in_and_out_is_the_cases_own():
+    def tokens(sut, batch, settings):
+        cache = batch.rows.clone()
+        for _ in range(3):
+            cache = sut([cache, 1])[0]
+        return [cache]
+
+    assert reasons(lambda inputs: ([inputs[0].add_(1.0)], 0.0), tokens) == ()
+
+
 def test_outputs_that_are_not_numbers_have_not_changed():
     assert reasons(lambda inputs: ([inputs[0] * float("nan")], 0.0)) == ()
 
