@@ -116,13 +116,14 @@ def _compared(name: str, these: _Outputs, those: _Outputs) -> Check:
 
 
 def _distance(one: Any, other: Any) -> float:
-    """The largest absolute difference as a share of the largest absolute value; infinite where only one side is a number."""
+    """The largest absolute difference as a share of the largest absolute value; infinite where a side is NaN, or where only one
+    is infinite."""
     if one.shape != other.shape:
         return float("inf")
     left, right = one.double(), other.double()
-    if bool((left.isfinite() != right.isfinite()).any()):
+    finite = left.isfinite() & right.isfinite()
+    if bool((left[~finite] != right[~finite]).any()):  # NaN is not equal to itself
         return float("inf")
-    finite = left.isfinite()
     if not bool(finite.any()):
         return 0.0
     scale = float(right[finite].abs().max()) or 1.0

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Dict, List, Sequence, Tuple
 
-from tools.contract import Phase
+from tools.contract import Phase, Reason
+from tools.dense import settled
+from tools.device import device_waits
 from tools.errors import CaseCrash
+from tools.finite import Finiteness
 from tools.goal import Goal
 from tools.intervals import throughput_interval
+from tools.late_outputs import late_reasons
 from tools.outputs import check_outputs
 from tools.statistics import latency
 from tools.steadiness import doubts
@@ -62,18 +66,20 @@ def measure_clients(
             answers = [answer for each in running for answer in each.result()]
         finally:
             crew.enough.set()  # one that failed, or Ctrl-C, must not leave the others running
-    return _phase(answers, suts, began), [pair for outputs in crew.outputs for pair in outputs.items()]
+    outputs = [pair for outputs in crew.outputs for pair in outputs.items()]
+    wrong = (*_no_numbers(outputs, batches, suts[0]), *late_reasons(engine, workload, suts, clock))
+    return _phase(answers, suts, began, wrong), outputs
 
 
 class _TakingTurns:
-    """An engine of which one call runs at a time."""
+    """An engine of which one call runs at a time, until its outputs are on the CPU: the next may write over them."""
 
     def __init__(self, engine: Any) -> None:
         self._engine, self._turn = engine, threading.Lock()
 
     def __call__(self, inputs: Sequence[Any]) -> Any:
         with self._turn:
-            return self._engine(inputs)
+            return settled(self._engine(inputs), device_waits())
 
 
 class _Crew:
@@ -116,7 +122,14 @@ def _loaded(workload: Workload) -> List[Any]:
     return batches
 
 
-def _phase(answers: Sequence[_Answer], suts: Sequence[TimedSUT], began: int) -> Phase:
+def _no_numbers(outputs: Sequence[Tuple[int, Any]], batches: Sequence[Any], sut: TimedSUT) -> Sequence[Reason]:
+    finiteness = Finiteness()
+    for place, tensors in outputs:
+        finiteness.see(tensors, batches[place], sut)
+    return finiteness.reasons()
+
+
+def _phase(answers: Sequence[_Answer], suts: Sequence[TimedSUT], began: int, wrong: Sequence[Reason] = ()) -> Phase:
     """Throughput over the wall clock; its interval from the gaps between one answer and the next, whoever's they are."""
     in_order = sorted(answers, key=lambda answer: answer.ended_ns)
     ended = [answer.ended_ns for answer in in_order]
@@ -135,5 +148,5 @@ def _phase(answers: Sequence[_Answer], suts: Sequence[TimedSUT], began: int) -> 
         core_interval=throughput_interval(gaps, items / len(answers)),
         foo_seconds=foo_seconds,
         latency=latency(latencies),
-        doubts=(*doubts(latencies), *foo_doubts(foo_seconds)),
+        doubts=(*doubts(latencies), *foo_doubts(foo_seconds), *wrong),
     )

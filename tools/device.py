@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, List, Optional
+from functools import partial
+from typing import Any, Callable, List, Optional
 
 DEVICE_MODULES = ("cuda", "xpu", "npu", "musa", "mlu", "gcu", "sdaa", "supa", "hpu")
 """The names under which torch's own and the vendors' plug-ins put themselves into torch."""
@@ -45,17 +46,38 @@ def torch_sync(config: Any = None) -> None:
     `config` is part of FlagPerf's signature; what is initialised says more than the vendor's name.
     """
     del config
+    for wait in device_waits():
+        wait()
+
+
+def device_waits() -> List[Callable[[], Any]]:
+    """What waits for each device that torch uses in this process, one call each; none on the CPU."""
+    waits: List[Callable[[], Any]] = []
     for module in initialised_devices():
-        module.synchronize()
+        count = module.device_count()
+        if count == 1:  # some plug-ins take no index
+            waits.append(module.synchronize)
+        else:
+            waits += [partial(module.synchronize, index) for index in range(count) if _has_context(module, index)]
+    return waits
+
+
+def _has_context(module: Any, index: int) -> bool:
+    """Whether a device was ever used; where nobody tells it may have been. To wait for a CUDA device that was not would make a
+    context on it, which takes a second and hundreds of MB of another one's memory."""
+    torch: Any = sys.modules["torch"]
+    tell = getattr(getattr(torch, "_C", None), "_cuda_hasPrimaryContext", None)
+    return tell is None or module is not vars(torch).get("cuda") or bool(tell(index))
 
 
 def initialised_devices() -> List[Any]:
-    """The device modules of torch (`torch.cuda` and its like) in use in this process."""
+    """The device modules of torch (`torch.cuda` and its like) in use in this process, one of a new name among them."""
     torch = sys.modules.get("torch")
     if torch is None:
         return []
     names = vars(torch)
-    modules = (names[name] for name in DEVICE_MODULES if name in names)
+    plugged_in = getattr(names.get("_C"), "_get_privateuse1_backend_name", str)()
+    modules = (names[name] for name in dict.fromkeys((*DEVICE_MODULES, plugged_in)) if name in names)
     return [module for module in modules if hasattr(module, "is_initialized") and module.is_initialized()]
 
 

@@ -50,7 +50,8 @@ def difference(
 def verdict(difference: Optional[Difference], precision: str) -> List[Reason]:
     """What is wrong with an engine that was asked for `precision` (fp32, fp16, bf16, int8), going by its outputs alone.
 
-    The reference is fp32. `wrong outputs` makes a case INVALID, `precision not active` TAINTED. The latter errs where a model's
+    The reference is fp32. NaN is wrong whoever has it; an infinity, which may be a mask's, where the reference has another value.
+    `wrong outputs` makes a case INVALID, `precision not active` TAINTED. The latter errs where a model's
     every step is exact in the lower precision too, which needs weights and inputs made for that.
     """
     if difference is None:
@@ -63,11 +64,9 @@ def verdict(difference: Optional[Difference], precision: str) -> List[Reason]:
 
 
 def _wrong(found: Difference, floor: float) -> str:
-    broken, expected = found.nan + found.infinite, found.reference_nan + found.reference_infinite
-    if broken > expected:
-        return "{:,} of {:,} values are NaN ({:,}) or infinite ({:,}); of the {}, {:,} are".format(
-            broken, found.elements, found.nan, found.infinite, found.against, expected
-        )
+    if found.nan or found.reference_nan or found.infinite_elsewhere:
+        text = "of {:,} values {:,} are NaN, of the {}'s {:,}; {:,} are infinite where that one has another value"
+        return text.format(found.elements, found.nan, found.against, found.reference_nan, found.infinite_elsewhere)
     if found.lowest_cosine is not None and found.lowest_cosine < floor:
         return (
             "the outputs are not those of the {}: their cosine similarity is {:.4f} at worst, at least {:g} is expected".format(
@@ -93,6 +92,7 @@ class _Sums:
         self._absolute = self._relative = self._max_relative = 0.0
         self._scale: Optional[float] = None
         self._broken = np.zeros(4, dtype=np.int64)  # NaN and infinities, the engine's and the reference's
+        self._infinite_elsewhere = 0
         self._products = np.zeros(3)
         self._cosines: List[float] = []
         self._at_least = np.zeros(len(EDGES), dtype=np.int64)
@@ -133,6 +133,7 @@ class _Sums:
             counts=tuple(int(count) for count in self._at_least - np.append(self._at_least[1:], 0)),
             lowest_cosine=min(self._cosines) if self._cosines else None,
             scale=self._scale,
+            infinite_elsewhere=self._infinite_elsewhere,
         )
 
     def _finite(self, engine: Any, reference: Any) -> Tuple[Any, Any]:
@@ -141,6 +142,7 @@ class _Sums:
         if finite.all():
             return engine, reference
         self._broken += [kind(side).sum() for side in (engine, reference) for kind in (np.isnan, np.isinf)]
+        self._infinite_elsewhere += int((np.isinf(engine) & (engine != reference)).sum())
         return engine[finite], reference[finite]
 
     def _count(self, engine: Any, reference: Any, floating: bool) -> None:

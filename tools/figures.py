@@ -107,7 +107,8 @@ class Difference:
     The figures are over the pairs in which both are finite. Relative differences are to the reference's absolute value, where
     that is not zero; `p999_absolute` is a nearest-rank percentile. `counts[i]` elements differ absolutely by `edges[i]` or more
     and less than `edges[i + 1]`; the last ones without a limit. `cosine` is that of all outputs as one vector, `lowest_cosine`
-    the lowest of any single output tensor of any query. `scale` is the largest absolute value of the reference's
+    the lowest of any single output tensor of any query. `infinite_elsewhere` of the infinite elements are something else in
+    the reference. `scale` is the largest absolute value of the reference's
     floating-point outputs, None where it has none: what is whole numbers is the same in any precision.
     """
 
@@ -128,6 +129,7 @@ class Difference:
     counts: Sequence[int] = ()
     lowest_cosine: Optional[float] = None
     scale: Optional[float] = None
+    infinite_elsewhere: int = 0
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 
-from tools.device import torch_sync
 from tools.fpmath import bf16_products, is_honoured
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -37,10 +36,9 @@ class FrameworkEngine:
             self._model.eval()
 
     def __call__(self, inputs: Sequence[Any]) -> Tuple[List[Any], float]:
-        """Run the model on `inputs` (CPU tensors; floating ones take the model's precision) and wait for the device."""
+        """Run the model on `inputs` (CPU tensors; floating ones take the model's precision); the SUT waits for the device."""
         with torch.inference_mode(), bf16_products() if self._fpmath else _as_it_is():
             outputs = self._model(*[self._placed(tensor) for tensor in inputs])
-        torch_sync()
         return _tensors(outputs), 0.0
 
     def reference(self) -> Optional[FrameworkEngine]:

@@ -22,7 +22,7 @@ from tools.measure import Measurement
 from tools.memory import PeakMemory
 from tools.peak import measured_peak
 from tools.profiling import profile_framework
-from tools.sut import untimed
+from tools.sut import TimedSUT
 
 AGAINST = "framework in fp32"
 
@@ -125,7 +125,7 @@ def profile_validation(model: Any, config: Any, findings: Findings) -> None:
         return
     engine = FrameworkEngine(model, config)
     batch = next(iter(workload.dataloader))
-    findings.profiles += (profile_framework(lambda: workload.forward(untimed(engine), batch, config), Path(config.log_dir)),)
+    findings.profiles += (profile_framework(lambda: workload.forward(TimedSUT(engine), batch, config), Path(config.log_dir)),)
 
 
 def _difference(outputs: Sequence[Any], reference: Sequence[Any]) -> Optional[Difference]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set
 
+from tools.figures import Reason
+from tools.finite import Finiteness
 from tools.outputs import check_outputs
 from tools.sut import TimedSUT
 from tools.workload import Workload
@@ -51,6 +53,7 @@ class Judge:
         self._seen: Set[int] = set()
         self._lock = threading.Lock()
         self._correct, self._judged = 0.0, 0
+        self._finiteness = Finiteness()
 
     def fresh(self, indices: Sequence[int]) -> List[int]:
         """Those not seen before: MultiStream fills its last query with samples that it has sent already."""
@@ -59,21 +62,25 @@ class Judge:
             self._seen.update(new)
         return new
 
-    def __call__(self, outputs: Any, batch: Any) -> None:
-        """Count one batch. Raises CaseCrash for outputs that cannot be right."""
+    def __call__(self, outputs: Any, batch: Any, sut: TimedSUT) -> None:
+        """Count one batch, which `sut` computed. Raises CaseCrash for outputs that cannot be right."""
         check_outputs(outputs, batch)
         score = self._evaluator(outputs, batch) if self._evaluator else None
-        if score is None:
-            return
-        correct, judged = score if isinstance(score, tuple) else (score, batch.items)
         with self._lock:
-            self._correct += float(correct)
-            self._judged += int(judged)
+            self._finiteness.see(outputs, batch, sut)
+            if score is not None:
+                correct, judged = score if isinstance(score, tuple) else (score, batch.items)
+                self._correct += float(correct)
+                self._judged += int(judged)
 
     @property
     def accuracy(self) -> Optional[float]:
         """The score per sample; None where there is no truth."""
         return self._correct / self._judged if self._judged else None
+
+    def reasons(self) -> Sequence[Reason]:
+        """Why the scenario must not be quoted: outputs that are no numbers."""
+        return self._finiteness.reasons()
 
 
 class Work:
@@ -83,7 +90,7 @@ class Work:
     def __init__(
         self, workload: Workload, samples: Samples, judge: Optional[Judge] = None, witness: Optional[Witness] = None
     ) -> None:
-        self.samples, self.batch_size = samples, workload.config.batch_size
+        self.samples, self.workload, self.batch_size = samples, workload, workload.config.batch_size
         self._batch, self._forward, self._config = samples.batch, workload.forward, workload.config
         self._judge, self._witness = judge, witness
 
@@ -96,6 +103,6 @@ class Work:
         batch = self._batch(indices)
         outputs = self._forward(sut, batch, self._config)
         if self._judge is not None:
-            self._judge(outputs, batch)
+            self._judge(outputs, batch, sut)
         if self._witness is not None:
             self._witness(indices, outputs)

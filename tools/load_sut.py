@@ -9,6 +9,8 @@ from queue import Empty, SimpleQueue
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from tools.errors import CaseCrash
+from tools.figures import Reason
+from tools.late_outputs import late_reasons
 from tools.load_samples import Work
 from tools.progress import Throttle
 from tools.sut import TimedSUT
@@ -32,7 +34,7 @@ class LoadSUT:
 
     def __init__(self, lg: Any, engine: Any, work: Work, clients: int = 1) -> None:
         self._complete, self._response = lg.QuerySamplesComplete, lg.QuerySampleResponse
-        self._work, self._size = work, work.batch_size
+        self._engine, self._work, self._size = engine, work, work.batch_size
         self._report = Throttle("f", None, "samples")
         self._computing = False
         self._suts = [TimedSUT(engine) for _ in range(clients)]
@@ -46,6 +48,10 @@ class LoadSUT:
     def foo_seconds(self) -> float:
         """What the engine declared as not inference."""
         return sum(sut.foo_seconds for sut in self._suts)
+
+    def late_reasons(self) -> Sequence[Reason]:
+        """Why what the test measured must not be quoted: outputs that were written after their query had ended."""
+        return late_reasons(self._engine, self._work.workload, self._suts, time.perf_counter_ns)
 
     def run(self, test: Callable[[], None]) -> None:
         """Run `test`, which calls what is below, in this thread: the engine may depend on the one it was made in."""

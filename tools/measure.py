@@ -10,8 +10,10 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 from tools.contract import Phase, Reason, WarmUp
 from tools.difference import WRONG_OUTPUTS
 from tools.errors import CaseCrash
+from tools.finite import Finiteness
 from tools.goal import Goal
 from tools.intervals import throughput_interval
+from tools.late_outputs import late_reasons
 from tools.outputs import check_outputs, sample_outputs
 from tools.overhead import overhead_doubts, overhead_ns
 from tools.progress import Throttle
@@ -55,7 +57,7 @@ class _Tally:
     """What has been counted over batches; `judging` is whether what comes still counts for the accuracy. What comes later is
     held to the scores of the first pass, batch by batch: `later` points were made where there were `before`."""
 
-    __slots__ = ("batches", "before", "correct", "first", "items", "judged", "judging", "later")
+    __slots__ = ("batches", "before", "correct", "finiteness", "first", "items", "judged", "judging", "later")
 
     def __init__(self) -> None:
         self.batches = 0
@@ -66,6 +68,7 @@ class _Tally:
         self.first: List[float] = []
         self.before = 0.0
         self.later = 0.0
+        self.finiteness = Finiteness()
 
     def judge(self, items: int, score: Any, place: int, first_pass: bool) -> None:
         points, judged = (float(score[0]), int(score[1])) if isinstance(score, tuple) else (float(score), items)
@@ -101,18 +104,20 @@ def measure(
     Raises CaseCrash for outputs that cannot be right, and for a data set without a batch.
     """
     workload = Workload(dataloader, forward, evaluator, config)
-    warmed, unstable = warm_up(engine, _first_batch(dataloader), workload, clock)
-    sut, tally = TimedSUT(engine, clock), _Tally()
+    cold, sut, tally = TimedSUT(engine, clock), TimedSUT(engine, clock), _Tally()
+    warmed, unstable = warm_up(cold, _first_batch(dataloader), workload, clock)
     report = Throttle(_STEPS[phase], None, "batches", config.log_freq)
     first = iter(dataloader)  # starts a loader's workers, or has them drop what the warm-up left
     began = clock()
     _passes(sut, first, workload, tally, report)
     wall_ns = clock() - began
+    outputs = sample_outputs(engine, workload, clock)
+    unstable += tuple(late_reasons(engine, workload, (cold, sut), clock))
     return Measurement(
         _phase(sut, tally, wall_ns, warmed, unstable, clock),
         sut.latencies_ns,
         describe(engine),
-        sample_outputs(engine, workload, clock),
+        outputs,
         _reference_outputs(engine, workload, clock),
         workload,
     )
@@ -132,7 +137,7 @@ def _first_batch(dataloader: Any) -> Any:
 def _passes(sut: TimedSUT, first: Iterator[Any], workload: Workload, tally: _Tally, report: Throttle) -> None:
     """Measure until the goal is reached. Beyond the passes asked for, batches are judged by what they scored in the first."""
     dataloader, forward, config = workload.dataloader, workload.forward, workload.config
-    evaluate = workload.evaluator or _no_truth
+    evaluate, finiteness = workload.evaluator or _no_truth, tally.finiteness
     goal = Goal(config)
     per_pass = len(dataloader) if hasattr(dataloader, "__len__") else None
     passes = 0
@@ -146,6 +151,8 @@ def _passes(sut: TimedSUT, first: Iterator[Any], workload: Workload, tally: _Tal
             tally.items += batch.items
             if score is not None:
                 tally.judge(batch.items, score, tally.batches - before - 1, not passes)
+            if score is not None or sut.core_ns >= finiteness.due_ns:
+                finiteness.see(outputs, batch, sut)
             if sut.ended_ns >= report.due_ns:
                 report.total = goal.batches(sut, tally.batches, per_pass)
                 report(tally.batches, sut.ended_ns)
@@ -174,7 +181,13 @@ def _phase(sut: TimedSUT, tally: _Tally, wall_ns: int, warmed: WarmUp, unstable:
     core_seconds = sut.core_ns / 1e9
     queries = len(sut.latencies_ns)
     overhead = overhead_ns(sut.outputs, clock)
-    found = [*unstable, *doubts(sut.latencies_ns), *foo_doubts(sut.foo_seconds), *_later_doubts(tally)]
+    found = [
+        *unstable,
+        *doubts(sut.latencies_ns),
+        *foo_doubts(sut.foo_seconds),
+        *_later_doubts(tally),
+        *tally.finiteness.reasons(),
+    ]
     if queries:
         found += overhead_doubts(overhead, median(sut.latencies_ns))
     return Phase(

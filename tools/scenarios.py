@@ -63,7 +63,7 @@ def _run(name: str, workload: Workload, engine: Any, folder: Path, audit: Option
     try:
         tests = _Tests(name, workload, engine, folder, audit)
         scenario = tests.performance(scenario)
-        return replace(scenario, accuracy=tests.accuracy())
+        return tests.accuracy(scenario)
     except (Exception, SystemExit) as error:  # what a plug-in does in one scenario costs no other its figures
         failure = reason_for("scenario " + name, error)
         logger.opt(exception=error if failure.kind != ConfigError.reason else None).warning("{}", failure.message)
@@ -103,7 +103,7 @@ class _Tests:
         summary = read_summary(folder)
         raw = traced_latencies(folder) if traced else sut.latencies_ns
         value, unit = metric(self._name, summary.lines, self._percentile(settings.test))
-        reasons = _verdict(summary, settings.test)
+        reasons = [*_verdict(summary, settings.test), *sut.late_reasons()]
         doubts = foo_doubts(sut.foo_seconds, "loadgen's figures contain")
         return replace(
             scenario,
@@ -121,14 +121,16 @@ class _Tests:
             loadgen=summary.lines,
         )
 
-    def accuracy(self) -> Optional[float]:
-        """Run the accuracy test: each sample once, judged by the case's evaluator."""
+    def accuracy(self, scenario: Scenario) -> Scenario:
+        """Run the accuracy test: each sample once, judged by the case's evaluator, and held to be numbers."""
         assert self._settings is not None
         test, judge = self._settings.test, Judge(self._workload)
         test.mode = self._lg.TestMode.AccuracyOnly
         test.server_target_qps = max(test.server_target_qps, self._workload.samples / ACCURACY_SECONDS)
         self._start(test, self._sut(test, judge), self._folder / "accuracy")
-        return judge.accuracy
+        wrong = judge.reasons()
+        status = INVALID if wrong else scenario.status
+        return replace(scenario, status=status, reasons=(*scenario.reasons, *wrong), accuracy=judge.accuracy)
 
     def _sut(self, test: Any, judge: Optional[Judge]) -> LoadSUT:
         witness = None

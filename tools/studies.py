@@ -15,7 +15,7 @@ from tools.judge import judged
 from tools.measure import Measurement
 from tools.profiling import profile_engine
 from tools.scenarios import run_scenarios
-from tools.sut import untimed
+from tools.sut import TimedSUT
 from tools.sweep import Subject, sweep
 from tools.workload import Workload
 
@@ -64,5 +64,5 @@ def _on_workload(engine: Any, workload: Workload, findings: Findings, folder: Pa
     if config.profile:
         logger.info("profile")
         batch = next(iter(workload.dataloader))
-        made = profile_engine(engine, lambda: workload.forward(untimed(engine), batch, config), folder)
+        made = profile_engine(engine, lambda: workload.forward(TimedSUT(engine), batch, config), folder)
         findings.profiles += (made,) if made else ()

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, List, Sequence
+from typing import Any, Callable, List, Optional, Sequence
 
+from tools.dense import settled
+from tools.device import device_waits
 from tools.errors import CaseCrash
 from tools.figures import Reason
+from tools.kept_outputs import MOST_BYTES, KeptOutputs
 
 Clock = Callable[[], int]
 
 
 class TimedSUT:
-    """Calls an engine and keeps each query's latency in ns, copies to the CPU included and foo_time subtracted; `ended_ns` is
-    when the last one ended, on `clock`, and `outputs` what it gave."""
+    """Calls an engine and keeps each query's latency in ns, devices waited for and copies to the CPU included, foo_time
+    subtracted; `ended_ns` is when the last one ended, on `clock`, and `outputs` what it gave.
 
-    __slots__ = ("_clock", "_engine", "core_ns", "ended_ns", "foo_seconds", "latencies_ns", "outputs")
+    The outputs of the first query, the second, the fourth and so on are `kept`, at most MOST_BYTES of them, to be looked at again
+    once they cannot but be written. The case gets copies of these, as it may write into what it gets.
+    """
+
+    __slots__ = (
+        "_clock", "_engine", "_keep_at", "_waits", "core_ns", "ended_ns", "foo_seconds", "kept", "latencies_ns", "outputs",
+    )  # fmt: skip
 
     def __init__(self, engine: Any, clock: Clock = time.perf_counter_ns) -> None:
         self._engine = engine
         self._clock = clock
+        self._waits: Optional[Sequence[Callable[[], Any]]] = None
+        self._keep_at = 1
+        self.kept: List[KeptOutputs] = []
         self.latencies_ns: List[int] = []
         self.core_ns = 0
         self.ended_ns = 0
@@ -27,18 +39,16 @@ class TimedSUT:
         self.outputs: Any = None
 
     def __call__(self, inputs: Sequence[Any]) -> List[Any]:
-        """Run one query: CPU tensors in, a list of CPU tensors out.
+        """Run one query: CPU tensors in, a list of dense CPU tensors out, their values written.
 
         Raises CaseCrash when the engine returns something else than `(tensors, foo_time)`, or a foo_time that cannot be.
         """
         clock, engine = self._clock, self._engine
         began = clock()
         answer = engine(inputs)
-        try:
-            outputs, foo_seconds = answer
-            tensors = [output.cpu() for output in outputs] if isinstance(outputs, (list, tuple)) else outputs.cpu()
-        except (AttributeError, TypeError, ValueError) as error:
-            raise CaseCrash(_not_an_answer(answer)) from error
+        if self._waits is None:  # listed once, and only now, as an engine may take its device in its first query
+            self._waits = device_waits()
+        tensors, foo_seconds = settled(answer, self._waits)
         self.ended_ns = ended = clock()
         latency = ended - began
         if foo_seconds:
@@ -49,28 +59,19 @@ class TimedSUT:
         self.core_ns += latency
         self.latencies_ns.append(latency)
         self.outputs = tensors
+        if len(self.latencies_ns) == self._keep_at:
+            return self._keep(inputs, tensors)
         return tensors if isinstance(tensors, list) else list(tensors)
+
+    def _keep(self, inputs: Sequence[Any], tensors: Any) -> List[Any]:
+        """Keep a query's outputs, and give copies of them."""
+        self.kept.append(KeptOutputs(list(tensors), inputs, self.ended_ns))
+        room = sum(outputs.size for outputs in self.kept) < MOST_BYTES
+        self._keep_at = 2 * self._keep_at if room else 0
+        return self.kept[-1].copies()
 
 
 def foo_doubts(foo_seconds: float, what_of_them: str = "are subtracted") -> List[Reason]:
     """The doubt of an engine that declared time as spent on other than inference."""
     text = "the engine declared {:.6f} s of foo_time, which {}; review what it does in them"
     return [Reason("foo_time", text.format(foo_seconds, what_of_them))] if foo_seconds else []
-
-
-def untimed(engine: Any) -> Any:
-    """The engine as a case's forward calls it, where nobody measures."""
-    return lambda inputs: list(engine(inputs)[0])
-
-
-def _not_an_answer(answer: Any) -> str:
-    return "the engine must return (list of tensors or one stacked tensor, foo_time in seconds), but returned " + _shape_of(
-        answer
-    )
-
-
-def _shape_of(value: Any) -> str:
-    if isinstance(value, (list, tuple)) and len(value) <= 8:
-        inside = ", ".join(_shape_of(item) for item in value)
-        return ("({})" if isinstance(value, tuple) else "[{}]").format(inside)
-    return type(value).__name__

@@ -121,6 +121,7 @@ def _unlike_one_client(outputs: Sequence[Tuple[int, Any]], one: Measurement, pre
 def _point(config: Any, clients: int, phase: Phase, wrong: Sequence[Reason], seconds: Optional[float], engine: Any) -> SweepPoint:
     notes = [reason.message for reason in (*wrong, *phase.doubts)]
     notes += [SERIALISED] if clients > 1 and not is_concurrent(engine) else []
+    wrong = [*wrong, *(doubt for doubt in phase.doubts if doubt.kind == WRONG_OUTPUTS)]
     status = INVALID if wrong else TAINTED if phase.doubts else OK
     return SweepPoint(config.batch_size, clients, status, phase, seconds, detail="; ".join(notes))
 

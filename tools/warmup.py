@@ -19,8 +19,8 @@ MOST_QUERIES = 1000
 """… unless it is so fast that this many queries take less."""
 
 
-def warm_up(engine: Any, batch: Any, workload: Workload, clock: Clock) -> Tuple[WarmUp, Tuple[Reason, ...]]:
-    """Run windows of `config.warmup` queries or more on `batch` until the medians of three in a row agree.
+def warm_up(sut: TimedSUT, batch: Any, workload: Workload, clock: Clock) -> Tuple[WarmUp, Tuple[Reason, ...]]:
+    """Run windows of `config.warmup` queries or more on `batch` until the medians of three in a row agree, on a fresh `sut`.
 
     Ends unstable, with a doubt, after `config.warmup_limit` seconds. 0 queries is no warm-up. Raises CaseCrash for outputs that
     cannot be right and for a forward that makes no query.
@@ -28,7 +28,7 @@ def warm_up(engine: Any, batch: Any, workload: Workload, clock: Clock) -> Tuple[
     config = workload.config
     if not config.warmup:
         return WarmUp(0, 0.0), ()
-    sut, began = TimedSUT(engine, clock), clock()
+    began = clock()
     limit = began + config.warmup_limit * 1e9
     medians: List[float] = []
     while not medians or (not windows_agree(medians) and clock() < limit):

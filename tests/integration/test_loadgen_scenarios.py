@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 pytest.importorskip("mlperf_loadgen")
@@ -22,17 +23,6 @@ SECONDS = 0.002
 ALL = ("SingleStream", "MultiStream", "Server", "Offline")
 
 
-class Rows(list):
-    """Stands in for a tensor [items]."""
-
-    @property
-    def shape(self):
-        return (len(self),)
-
-    def cpu(self):
-        return self
-
-
 @dataclass
 class Loader:
     """40 numbers, collated without padding."""
@@ -41,7 +31,10 @@ class Loader:
 
     @staticmethod
     def collate_fn(items):
-        return SimpleNamespace(items=len(items), size=len(items), inputs=[Rows(items)])
+        return SimpleNamespace(items=len(items), size=len(items), inputs=[np.array(items)])
+
+    def __iter__(self):
+        return (self.collate_fn(self.dataset[place : place + 4]) for place in range(0, 40, 4))
 
 
 class Engine:
@@ -58,7 +51,7 @@ class Engine:
         began = time.perf_counter()
         time.sleep(self.seconds)
         self.slowest = max(self.slowest, time.perf_counter() - began)
-        return [Rows(2 * number for number in inputs[0])], 0.0
+        return [2 * inputs[0]], 0.0
 
     def describe(self):
         return {"concurrent": self.concurrent}
@@ -152,13 +145,32 @@ def test_a_scenario_that_fails_does_not_lose_the_others(tmp_path):
 
 def test_wrong_outputs_are_seen_in_the_accuracy(tmp_path):
     class Stale(Engine):
-        last = Rows([0])
+        last = np.zeros(1)
 
         def __call__(self, inputs):
-            now, self.last = self.last, Rows(2 * number for number in inputs[0])
+            now, self.last = self.last, 2 * inputs[0]
             return [now], 0.0
 
     assert run(tmp_path, Stale(), "SingleStream")["SingleStream"].accuracy < 0.2
+
+
+def test_outputs_that_are_no_numbers_or_written_later_make_a_scenario_invalid(tmp_path):
+    class NotANumber(Engine):
+        def __call__(self, inputs):
+            return [inputs[0] * float("nan")], 0.0
+
+    class Pipelined(Engine):
+        due = ()
+
+        def __call__(self, inputs):
+            if self.due:
+                self.due[0][:] = self.due[1]
+            self.due = np.full(len(inputs[0]), -1), 2 * inputs[0]
+            return [self.due[0]], 0.0
+
+    for engine, said in ((NotANumber(), "NaN in the outputs of 40 of 40 items"), (Pipelined(), "changed since the query ended")):
+        done = run(tmp_path, engine, "SingleStream")["SingleStream"]
+        assert (done.status, [said in reason.message for reason in done.reasons]) == ("INVALID", [True])
 
 
 def test_find_peak_performance_finds_what_the_engine_can_do(tmp_path):

@@ -65,6 +65,24 @@ class NotANumber(Honest):
         return rows * (float("nan") if self.calls == 12 else 2.0)
 
 
+class AlwaysNotANumber(Honest):
+    def answer(self, rows):
+        return rows * float("nan")
+
+
+class Masked(Honest):
+    """Half of its outputs are infinite; the sign is by the position alone, or changes from call to call."""
+
+    sign = staticmethod(lambda calls: 1)
+
+    def answer(self, rows):
+        return torch.cat([rows, torch.full_like(rows, float("inf") * self.sign(self.calls))], dim=1)
+
+
+class MaskedInTurns(Masked):
+    sign = staticmethod(lambda calls: 1 if calls % 3 else -1)
+
+
 def failed(kind, batches=BATCHES):
     clock = FakeClock()
     checks = audit(kind(clock), Workload(batches, once, None, config()), clock)
@@ -98,6 +116,15 @@ def test_an_engine_that_stops_computing_is_caught():
 
 def test_one_output_that_is_no_number_is_caught():
     assert failed(NotANumber)[0] != []
+
+
+def test_outputs_that_are_no_numbers_are_equal_to_none():
+    assert "shuffled order gives the same outputs" in failed(AlwaysNotANumber)[0]
+
+
+def test_infinities_are_the_same_where_they_have_the_same_sign():
+    assert failed(Masked)[0] == []
+    assert "shuffled order gives the same outputs" in failed(MaskedInTurns)[0]
 
 
 def test_inputs_of_whole_numbers_cannot_show_caching():

@@ -2,9 +2,11 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
-from loop_fakes import FakeClock, FakeEngine, batches, config, once
+import torch
+from loop_fakes import Batch, FakeClock, FakeEngine, batches, config, once
 
 from tools import clients
 from tools.clients import is_concurrent, measure_clients
@@ -57,6 +59,24 @@ def test_any_other_takes_turns_and_its_clients_wait():
     assert compared(engine, 3, lambda one, three: 0.7 * one.core < three.core < 1.3 * one.core)
     assert compared(engine, 3, lambda one, three: three.latency.mean_ns > 2 * one.latency.mean_ns)
     assert engine.most == 1
+
+
+def test_a_turn_ends_when_the_outputs_are_on_the_cpu():
+    """As the next query may write over what is still on the device."""
+
+    class OnDevice(Sleeper):
+        def __call__(self, inputs):
+            (rows,), foo = super().__call__(inputs)
+            self.buffer = rows + inputs[0]
+            return [SimpleNamespace(cpu=self.copied)], foo
+
+        def copied(self):
+            time.sleep(0.01)  # longer than the next call takes
+            return self.buffer.clone()
+
+    data = [Batch(torch.full((4, 2), float(number)), 4) for number in range(3)]
+    _, outputs = measure_clients(OnDevice(False), Workload(data, once, None, config()), 3)
+    assert all((tensor == 2 * number).all() for number, (tensor,) in outputs)
 
 
 def test_items_are_counted_without_padding_and_throughput_is_over_the_wall_clock():

@@ -11,15 +11,15 @@ from tools.device import accelerator, device_name, device_peak_bytes, is_out_of_
 
 
 class FakeModule:
-    def __init__(self, initialised, peaks=()):
+    def __init__(self, initialised, peaks=(0,)):
         self._initialised, self._peaks = initialised, peaks
-        self.synchronized = 0
+        self.synchronized = []
 
     def is_initialized(self):
         return self._initialised
 
-    def synchronize(self):
-        self.synchronized += 1
+    def synchronize(self, index=None):
+        self.synchronized.append(index)
 
     def device_count(self):
         return len(self._peaks)
@@ -55,7 +55,30 @@ def test_only_initialised_devices_are_synchronised(monkeypatch):
     npu, cuda = FakeModule(True), FakeModule(False)
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda, npu=npu))
     torch_sync(config=None)
-    assert (npu.synchronized, cuda.synchronized) == (1, 0)
+    assert (npu.synchronized, cuda.synchronized) == ([None], [])
+
+
+@pytest.mark.parametrize("name", ["cuda", "xpu", "npu", "mlu", "musa"])
+def test_every_device_of_a_module_is_synchronised_not_the_current_one_alone(monkeypatch, name):
+    module = FakeModule(True, peaks=(0, 0, 0))
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(**{name: module}))
+    torch_sync(config=None)
+    assert module.synchronized == [0, 1, 2]
+
+
+def test_a_cuda_device_that_was_never_used_is_left_alone(monkeypatch):
+    cuda = FakeModule(True, peaks=(0, 0, 0))
+    core = SimpleNamespace(_cuda_hasPrimaryContext=lambda index: index == 2)
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda, _C=core))
+    torch_sync(config=None)
+    assert cuda.synchronized == [2]
+
+
+def test_a_vendor_whose_name_nobody_knows_is_synchronised_too(monkeypatch):
+    module, core = FakeModule(True), SimpleNamespace(_get_privateuse1_backend_name=lambda: "newcomer")
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(newcomer=module, _C=core))
+    torch_sync(config=None)
+    assert module.synchronized == [None]
 
 
 def test_without_torch_there_is_nothing_to_wait_for(monkeypatch):

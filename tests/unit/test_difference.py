@@ -139,9 +139,27 @@ def test_one_wrong_output_among_several_larger_ones_is_told():
     assert kinds(engine, reference, "fp32") == ["wrong outputs"]
 
 
-def test_what_the_reference_has_too_is_not_the_engines_fault():
-    reference = changed(outputs(), lambda _, output: np.where(output < -5, -np.inf, output))
+def masked(reference):
+    return changed(reference, lambda _, output: np.where(output < -5, -np.inf, output))
+
+
+def test_an_infinity_that_the_reference_has_too_may_be_a_masks():
+    reference = masked(outputs())
     assert kinds(noisy(reference, 1e-7), reference, "fp32") == []
+
+
+def test_as_many_infinities_in_other_places_or_of_another_sign_are_no_masks():
+    elsewhere = changed(outputs(), lambda _, output: np.where(np.roll(output, 1, axis=1) < -5, -np.inf, output))
+    assert kinds(elsewhere, masked(outputs()), "fp32") == ["wrong outputs"]
+    other_sign = changed(outputs(), lambda _, output: np.where(output < -5, np.inf, output))
+    assert kinds(other_sign, masked(outputs()), "fp32") == ["wrong outputs"]
+
+
+def test_nan_is_wrong_whoever_else_has_it():
+    reference = WRONG["one NaN"](outputs())
+    assert kinds(reference, reference, "fp32") == ["wrong outputs"]
+    (wrong,) = verdict(difference(reference, reference, "framework"), "fp32")
+    assert wrong.message.startswith("of 3,600 values 1 are NaN, of the framework's 1; 0 are infinite")
 
 
 @pytest.mark.parametrize("precision", PRECISIONS[1:])

@@ -3,6 +3,7 @@
 import threading
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from tools import load_sut
@@ -24,17 +25,12 @@ class Loadgen:
         self.done += responses
 
 
-class Rows(list):
-    def cpu(self):
-        return self
-
-
 class Loader:
     dataset = tuple(range(100, 110))
 
     @staticmethod
     def collate_fn(items):
-        return SimpleNamespace(items=len(items), inputs=[Rows(items)])
+        return SimpleNamespace(items=len(items), inputs=[np.array(items)])
 
 
 class Engine:

@@ -96,6 +96,15 @@ def test_any_other_failure_costs_only_its_own_size():
     assert points[0].detail == "ValueError: compiled for another batch"
 
 
+def test_a_size_at_which_outputs_are_no_numbers_must_not_be_quoted_though_there_is_no_reference(monkeypatch):
+    right = Engine.__call__
+    broken = lambda self, inputs: right(self, [inputs[0] * (float("nan") if len(inputs[0]) == 1 else 1.0)])
+    monkeypatch.setattr(Engine, "__call__", broken)
+    points, _, _ = swept(batch_sizes=(1, 4))
+    assert [point.status for point in points] == [INVALID, OK]
+    assert points[0].detail.startswith("NaN in the outputs of 12 of 12 items")
+
+
 def test_a_given_file_cannot_be_swept_where_its_batch_is_static():
     points, _, _ = swept(batch_sizes=(1, 4), exist_onnx_path="model.onnx")
     assert [point.status for point in points] == [FAILED, OK]

@@ -4,6 +4,7 @@ import pytest
 from loop_fakes import SECOND, FakeClock, FakeEngine, batches, config, once
 
 from tools.errors import CaseCrash
+from tools.sut import TimedSUT
 from tools.warmup import warm_up
 from tools.workload import Workload
 
@@ -12,7 +13,7 @@ def warmed(seconds, warmup=1, warmup_limit=1000.0, forward=once):
     clock = FakeClock()
     data = batches(4)
     workload = Workload(data, forward, None, config(warmup=warmup, warmup_limit=warmup_limit))
-    return warm_up(FakeEngine(clock, seconds), data[0], workload, clock)
+    return warm_up(TimedSUT(FakeEngine(clock, seconds), clock), data[0], workload, clock)
 
 
 def test_warm_up_ends_when_three_windows_agree():

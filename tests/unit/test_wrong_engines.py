@@ -9,6 +9,7 @@ import torch
 from case_support import case_runner
 from onnx import numpy_helper
 
+from benchmarks.digits import pytorch as digits
 from inference_engine.cpu.onnxruntime import InferModel
 from tools.contract import result_from_json
 
@@ -63,6 +64,15 @@ class NotANumberOnce(Right):
         if self.calls % 8 == 7:
             broken[3] = float("nan")
         return broken
+
+
+class Asynchronous(Right):
+    """Hands its outputs out at once, and has a thread write them a little later."""
+
+    def answer(self, scores):
+        outputs = torch.zeros_like(scores)
+        threading.Timer(0.002, outputs.copy_, (scores,)).start()
+        return outputs
 
 
 class RightAtFirst(Right):
@@ -123,14 +133,31 @@ class ClaimsBf16(Right):
 
 
 @pytest.fixture
-def measure_digits(tmp_path, monkeypatch):
+def run_digits(tmp_path, monkeypatch):
     run = case_runner(tmp_path, monkeypatch)
+    return lambda *settings: run("digits", "embedded", *QUICK, *settings)
 
+
+@pytest.fixture
+def measure_digits(run_digits, monkeypatch):
     def measure(engine, *settings):
         monkeypatch.setattr("tools.pipeline.load_engine", lambda vendor, compiler: engine)
-        return run("digits", "embedded", *QUICK, *settings)
+        return run_digits(*settings)
 
     return measure
+
+
+@pytest.fixture
+def diverged(monkeypatch):
+    """digits with weights of which one is not a number."""
+
+    def create_model(config):
+        model = digits.model.create_model(config)
+        with torch.no_grad():
+            next(model.parameters()).view(-1)[5] = float("nan")
+        return model
+
+    monkeypatch.setattr(digits, "create_model", create_model)
 
 
 @pytest.mark.parametrize("engine", [Permuted, Zeros, NotANumber, NotANumberOnce, Stale, BitFlipped])
@@ -139,6 +166,21 @@ def test_an_engine_with_wrong_outputs_must_not_be_quoted(measure_digits, engine)
     assert result.status == "INVALID", result.reasons
     assert {"accuracy", "wrong outputs"} & {reason.kind for reason in result.reasons}
     assert result.inference.core > 0
+
+
+def test_outputs_that_a_thread_writes_after_the_query_were_not_measured(measure_digits):
+    result = measure_digits(Asynchronous, "percentiles=[90]")
+    assert result.status == "INVALID"
+    assert any("have changed since the query ended" in reason.message for reason in result.reasons)
+
+
+@pytest.mark.usefixtures("diverged")
+@pytest.mark.parametrize("compiler", ["null", "onnxruntime", "openvino"])
+def test_a_model_that_has_diverged_must_not_be_quoted_though_framework_and_engine_agree(run_digits, compiler):
+    result = run_digits("compiler=" + compiler)
+    assert (result.status, {reason.kind for reason in result.reasons} & {"accuracy"}) == ("INVALID", set())
+    (said,) = [reason.message for reason in result.reasons if reason.message.startswith("validation: NaN")]
+    assert said.startswith("validation: NaN in the outputs of 64 of 64 items; look for a diverged checkpoint")
 
 
 def test_an_engine_that_is_right_while_it_is_judged_alone_must_not_be_quoted(measure_digits):

@@ -34,6 +34,9 @@ class DifferenceReport(Model):
     scale: float | None = Field(
         default=None, description="The largest absolute value of the reference's floating-point outputs; null: it has none"
     )
+    infinite_elsewhere: int = Field(
+        default=0, description="Infinite elements of the engine that are another value in the reference"
+    )
 
 
 class SweepPointReport(Model):

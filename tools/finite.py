@@ -1,0 +1,75 @@
+"""Whether an engine's outputs are numbers: NaN never is one, and an item with nothing but infinities has none."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Iterator, Sequence, Tuple
+
+import numpy as np
+
+from tools.difference import WRONG_OUTPUTS
+from tools.figures import Reason
+from tools.sut import TimedSUT
+
+EVERY_NS = 200_000
+"""Outputs that nobody scores are looked at once in so much core time, which is each batch unless it takes less."""
+
+REMEDY = "look for a diverged checkpoint, or take a precision with more range, as fp32 has"
+
+
+class Finiteness:
+    """Counts the items whose outputs are no numbers; `due_ns` is the core time at which to look at unscored ones again.
+
+    One infinity beside numbers is no fault by itself: a mask may put it there. It is one where the reference has a number.
+    """
+
+    __slots__ = ("due_ns", "infinite", "items", "nan")
+
+    def __init__(self) -> None:
+        self.items = self.nan = self.infinite = 0
+        self.due_ns = 0
+
+    def see(self, outputs: Any, batch: Any, sut: TimedSUT) -> None:
+        """Look at what a case made of one batch, or at the engine's last outputs themselves where it made no numbers of them."""
+        self.due_ns = sut.core_ns + EVERY_NS
+        self.look(list(_floating(outputs)) or list(_floating(sut.outputs)), batch)
+
+    def look(self, tensors: Sequence[Any], batch: Any) -> None:
+        """Look at tensors of one batch."""
+        self.items += batch.items
+        if any(not math.isfinite(abs(tensor.sum().item())) for tensor in tensors):
+            nan, finite = (np.any(flags, axis=0) for flags in zip(*(_by_item(tensor, batch) for tensor in tensors)))
+            self.nan += int(nan.sum())
+            self.infinite += int((~finite & ~nan).sum())
+
+    def reasons(self) -> Sequence[Reason]:
+        """Why what they are outputs of must not be quoted; none where all are numbers."""
+        counts = (("NaN in", self.nan), ("no finite value in", self.infinite))
+        texts = ["{} the outputs of {:,} of {:,} items".format(what, count, self.items) for what, count in counts if count]
+        return (Reason(WRONG_OUTPUTS, "{}; {}".format(", ".join(texts), REMEDY)),) if texts else ()
+
+
+def _floating(outputs: Any) -> Iterator[Any]:
+    """The tensors and arrays in any nest of lists and mappings that are not of whole numbers, and not empty."""
+    if isinstance(outputs, (list, tuple)):
+        for output in outputs:
+            yield from _floating(output)
+    elif isinstance(outputs, dict):
+        yield from _floating(list(outputs.values()))
+    elif hasattr(outputs, "is_floating_point"):
+        if (outputs.is_floating_point() or outputs.is_complex()) and outputs.numel():
+            yield outputs
+    elif isinstance(outputs, np.ndarray) and outputs.dtype.kind in "fc" and outputs.size:
+        yield outputs
+
+
+def _by_item(tensor: Any, batch: Any) -> Tuple[Any, Any]:
+    """For each real item whether the tensor has NaN, and whether it has any finite value; the same for all where the first
+    dimension is not the batch's."""
+    array = tensor
+    if hasattr(tensor, "detach"):
+        tensor = tensor.detach().cpu()
+        array = (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
+    is_batch = array.ndim and len(array) in (batch.items, getattr(batch, "size", None))
+    rows = array[: batch.items].reshape(batch.items, -1) if is_batch else array.reshape(1, -1)
+    return tuple(np.broadcast_to(flags.any(axis=1), batch.items) for flags in (np.isnan(rows), np.isfinite(rows)))  # type: ignore[return-value]
