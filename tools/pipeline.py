@@ -17,6 +17,7 @@ from tools.errors import CaseCrash, ConfigError
 from tools.findings import Findings, as_measurement, describe_case, file_facts
 from tools.insight import compare, count_cost, find_peak, profile_validation, watched, wrong_outputs
 from tools.limits import limit_notes
+from tools.loader_workers import bounded, hand_over_lost_batches
 from tools.loadgen_settings import check_settings
 from tools.measure import Measurement, describe
 from tools.placement import device_of
@@ -94,7 +95,8 @@ def _measure_case(request: Request, steps: Steps, findings: Findings) -> None:
         check_settings(config)
         case = load_case(request.perf_dir, request.case, request.framework)
     with steps.step("b"):
-        dataloader = case.build_dataloader(config)
+        hand_over_lost_batches()
+        dataloader = bounded(case.build_dataloader(config))
         model = None if config.no_validation else case.create_model(config)
         findings.description = describe_case(case, model, dataloader, config)
         findings.notes += limit_notes(dataloader, config)

@@ -11,6 +11,7 @@ from loguru import logger
 from tools.contract import STEPS, Progress, Reason, StepResult
 from tools.device import device_peak_bytes, is_out_of_memory, reset_device_peak
 from tools.errors import AccelmarkError
+from tools.loader_workers import explained
 from tools.memory import PeakMemory
 from tools.progress import report
 
@@ -94,6 +95,7 @@ class Steps:
 
 def reason_for(title: str, error: BaseException) -> Reason:
     """Why a step's error fails the case: the error's own reason class, OOM where memory ran out, else CRASH."""
+    error = explained(error)
     return Reason(_kind(error), "{}: {}".format(title, _message(error)))
 
 

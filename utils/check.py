@@ -18,6 +18,7 @@ from utils.connection.sync import HOLDS_ELSE, copies_code
 from utils.needs import needs, packages
 from utils.probe import ask
 from utils.runtime.options import parse_options
+from utils.shared_memory import too_small
 
 if TYPE_CHECKING:
     from utils.connection.base import Connection
@@ -92,6 +93,8 @@ def _check_host(plan: RunPlan, host: HostTarget) -> Iterator[Finding]:
             how = f"SSH, port {host.port}" if host.ssh else "this machine, directly"
             yield Finding(OK, host.host, f"reached ({how}); cases run as {plan.runtime}")
             yield from _check_machine(plan, connection)
+            for lack in too_small(plan, connection):
+                yield Finding(NOTE, host.host, lack)
             if plan.runtime == "docker":
                 yield from _check_docker(plan, connection)
     except AccelmarkError as error:

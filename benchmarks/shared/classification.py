@@ -9,7 +9,6 @@ from typing import Any, List, Optional, Sequence, Tuple
 import torch
 
 from tools.device import torch_device
-from tools.errors import CaseCrash
 from tools.framework_engine import FrameworkEngine
 from tools.limits import limited
 from tools.measure import Measurement, measure
@@ -40,23 +39,12 @@ def reference_device(config: Any) -> torch.device:
     return torch.device(torch_device(config.vendor))
 
 
-class Loader(torch.utils.data.DataLoader[Any]):
-    """A DataLoader whose worker processes' errors read as if there were no workers."""
-
-    def __iter__(self) -> Any:
-        try:
-            yield from super().__iter__()
-        except CaseCrash as error:
-            message = str(error).strip().splitlines()[-1]  # torch puts the worker's traceback before it
-            raise CaseCrash(message.partition("CaseCrash: ")[2] or message) from error
-
-
 def make_loader(dataset: Any, config: Any) -> Any:
     """A DataLoader over (image tensor, label or None) pairs in their order, whose batches all have `config.batch_size` images.
 
     `config.data_percent` and `config.max_samples` say how many of them there are.
     """
-    return Loader(
+    return torch.utils.data.DataLoader(
         limited(dataset, config),
         batch_size=config.batch_size,
         num_workers=config.num_workers,

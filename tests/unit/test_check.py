@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from report_example import make_plan
+from report_example import make_case, make_plan
 from requests.exceptions import ConnectionError as NoAnswer
 
 from utils import check
@@ -50,9 +50,9 @@ class FakeHost(LocalConnection):
 def problems(monkeypatch, tmp_path):
     """A function that checks a plan without a case on a host; it returns problems and notes as text, and the exit code."""
 
-    def found(host, **changes):
+    def found(host, cases=(), **changes):
         monkeypatch.setattr(check, "connect", lambda target: host)
-        plan = replace(make_plan(tmp_path), cases=(), code_path=str(tmp_path), **changes)
+        plan = replace(make_plan(tmp_path), cases=cases, code_path=str(tmp_path), **changes)
         findings = check.check(Planned(plan, ()))
         return [one.message for one in findings if one.level != check.OK], check.exit_code(findings)
 
@@ -101,3 +101,11 @@ def test_a_runtime_that_the_engine_has_not_is_a_problem(problems, runtime, code)
     said, status = problems(host, runtime="docker", container_options=f"--runtime {runtime}")
     assert status == code
     assert not said or "which has: crun, runc" in said[0]
+
+
+def test_a_shared_memory_that_is_too_small_for_the_workers_is_noted(problems):
+    keys = {"num_workers": 8, "batch_size": 10**6, "input_size": 10**6}
+    values = {"compiler": None, "precision": "fp32", **dict.fromkeys(("no_validation", "exist_onnx_path", "exist_compiler_path"))}
+    config = {key: {"value": value, "origin": "default"} for key, value in {**keys, **values}.items()}
+    said, _ = problems(FakeHost(), cases=(replace(make_case(), config=config),))
+    assert any("num_workers 8 with batch_size 1000000 may need" in text for text in said)
