@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optio
 import yaml
 
 from tools.errors import ConfigError
+from tools.strict_yaml import BadYaml, read
 
 
 @dataclass(frozen=True)
@@ -32,46 +33,35 @@ class ConfigFile:
 def load_yaml(path: Path, name: Optional[str] = None) -> ConfigFile:
     """Read a YAML file safely; an empty one is an empty mapping.
 
-    Raises ConfigError: unreadable, bad syntax, not a mapping, a key twice.
+    Raises ConfigError for whatever else it is, with the line.
     """
     name = name or str(path)
     try:
-        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
-        node = loader.get_single_node()
-        if node is None:
-            return ConfigFile(name, {}, {})
-        if not isinstance(node, yaml.MappingNode):
-            raise ConfigError("{}: expected 'key: value' lines".format(name))
-        _reject_twice(node, name)
-        lines = {key.value: key.start_mark.line + 1 for key, _ in node.value}
-        inner = dict(_inner_lines(node, ()))
-        return ConfigFile(name, {str(key): value for key, value in loader.construct_document(node).items()}, lines, inner)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = "{}:{}:{}".format(name, mark.line + 1, mark.column + 1) if mark else name
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-        raise ConfigError("{}: YAML syntax: {}".format(where, problem)) from error
-    except RecursionError as error:
-        raise ConfigError("{}: YAML syntax: nested too deeply, or an alias within what it names".format(name)) from error
+        node, values = read(path.read_text(encoding="utf-8"))
+    except BadYaml as error:
+        raise ConfigError("{}: {}".format(":".join(filter(None, (name, error.place))), error)) from error
     except FileNotFoundError as error:
         raise ConfigError("{}: no such file".format(name)) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError("{}: cannot be read: {}".format(name, error)) from error
+    if node is None:
+        return ConfigFile(name, {}, {})
+    if not isinstance(values, dict):
+        raise ConfigError("{}: expected 'key: value' lines".format(name))
+    lines = {key.value: key.start_mark.line + 1 for key, _ in node.value}
+    for key, _ in node.value:
+        if not key.tag.endswith(":str"):
+            where = "{}:{}".format(name, lines[key.value])
+            raise ConfigError("{}: {} cannot be a key, as it is no text; put it in quotes".format(where, key.value))
+    return ConfigFile(name, values, lines, dict(_inner_lines(node, ())))
 
 
-def _reject_twice(node: yaml.Node, name: str) -> None:
-    """YAML would silently keep the last of two equal keys."""
-    if not isinstance(node, yaml.MappingNode):
-        return
-    seen: Dict[Any, int] = {}
-    for key, value in node.value:
-        line = key.start_mark.line + 1
-        if key.value in seen:
-            raise ConfigError(
-                "{}:{}: key '{}' stands here again; first in line {}".format(name, line, key.value, seen[key.value])
-            )
-        seen[key.value] = line
-        _reject_twice(value, name)
+def load_value(text: str) -> Any:
+    """The value that a text means, as in the files. Raises ConfigError."""
+    try:
+        return read(text)[1]
+    except BadYaml as error:
+        raise ConfigError(str(error).replace("YAML syntax: ", "")) from error
 
 
 def _inner_lines(node: yaml.Node, path: Tuple[str, ...]) -> Iterator[Tuple[Tuple[str, ...], int]]:

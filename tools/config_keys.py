@@ -21,6 +21,9 @@ def by_loadgen(scenarios: Sequence[str]) -> Tuple[str, ...]:
 
 MOST_CLIENTS = 1024
 
+LONGEST_NAME = 100
+"""Of a module: with what is added, no file system finds it too long."""
+
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 
 
@@ -53,7 +56,7 @@ def _text(value: Any) -> str:
 
 
 def _module(value: Any) -> str:
-    if not isinstance(value, str) or not value.isidentifier():
+    if not isinstance(value, str) or not value.isidentifier() or not value.isascii() or len(value) > LONGEST_NAME:
         raise ValueError("must be the name of a module in inference_engine/<vendor>, or null")
     return value
 

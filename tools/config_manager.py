@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import yaml
 
-from tools.config_file import ConfigFile
+from tools.config_file import ConfigFile, load_value
 from tools.config_file import load_yaml as load_yaml
 from tools.config_file import nearest as nearest
 from tools.config_keys import KEYS, by_loadgen
@@ -121,11 +121,11 @@ def parse_setting(text: str) -> Tuple[str, Any]:
     """Split `KEY=VALUE`; the value is read as YAML, as in the files. Raises ConfigError."""
     key, equals, raw = text.partition("=")
     if not equals or not key.isidentifier():
-        raise ConfigError("--set {}: expected KEY=VALUE".format(text))
+        raise ConfigError("--set {}: expected KEY=VALUE".format(text[:80]))
     try:
-        return key, yaml.safe_load(raw)
-    except yaml.YAMLError as error:
-        raise ConfigError("--set {}: the value is not YAML: {}".format(text, getattr(error, "problem", error))) from error
+        return key, load_value(raw)
+    except ConfigError as error:
+        raise ConfigError("--set {}: the value is not YAML: {}".format(text[:80], error)) from error
 
 
 class _Merged:

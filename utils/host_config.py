@@ -14,9 +14,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from tools.config_manager import HOST_KEYS, load_yaml, nearest
 from tools.errors import ConfigError, NoCaseError
 from utils.config_text import unusable, user_name, variable_name
+from utils.monitoring.base import INTERVAL, LEAST_INTERVAL, MOST_INTERVAL
 from utils.runtime.masking import STARS, Masker, is_secret_name, masker
 
-SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")  # with what is added, no file system finds it too long
 HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
@@ -31,7 +32,7 @@ def _empty_is_none(value: Any) -> Any:
 
 def _folder_name(value: str) -> str:
     if not SAFE_NAME.fullmatch(value):
-        raise ValueError("must be the name of a folder: letters, digits and _ . + - only")
+        raise ValueError("must be the name of a folder: up to 100 letters, digits and _ . + -")
     return value
 
 
@@ -100,8 +101,8 @@ class HostConfig(BaseModel):
     IMAGE_SOURCE: Literal["build", "pull", "auto", "copy"] = "auto"
     IMAGE_REGISTRY: OptionalText = None
     BUILD_ARGS: dict[str, str] = {}
-    CASE_TIMEOUT: float = Field(default=86400.0, gt=0)
-    MONITOR_INTERVAL: float = Field(default=0.5, ge=0.05, le=3600)
+    CASE_TIMEOUT: float = Field(default=86400.0, gt=0, le=1e8)  # more, or no end, no thread can wait
+    MONITOR_INTERVAL: float = Field(default=INTERVAL, ge=LEAST_INTERVAL, le=MOST_INTERVAL)
     RECONNECT_SECONDS: float = Field(default=120.0, ge=0, le=86400)
     HOST_OPTIONS: dict[HostName, HostOptions] = {}
 

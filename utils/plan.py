@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from utils.monitoring.base import INTERVAL
 from utils.runtime.masking import Masker
 
 
@@ -98,7 +99,7 @@ class RunPlan:
     pip_source: str | None = None
     clear_caches: bool = False
     case_timeout: float = 24 * 3600.0
-    monitor_interval: float = 0.5
+    monitor_interval: float = INTERVAL
     reconnect_seconds: float = 120.0
     log_calls: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -1,11 +1,14 @@
 """Configuration that cannot be used: run.py says where, what and what to do, before anything is started; `check` finds it too."""
 
+from itertools import pairwise
+
 import pytest
 
 CASE = "configs/digits/configurations.yaml"
 PARAMETERS = "configs/digits/parameters.yaml"
 VENDOR = "configs/digits/vendor_config/cpu_configurations.yaml"
 HOST = "configs/host.yaml"
+BOMB = "".join(f"{new.upper()}: &{new} [*{old}, *{old}]\n" for old, new in pairwise("abcdefghijklmnopqrstu"))
 
 
 def refused(project, *arguments, command="check", status=2):
@@ -64,8 +67,25 @@ def test_host_yaml_that_cannot_be_used_is_refused(project, keys, message):
         ("VENDOR: cpu\nVENDOR: nvidia\n", "my.yaml:2: key 'VENDOR' stands here again; first in line 1"),
         ("- VENDOR\n", "my.yaml: expected 'key: value' lines"),
         ("", "my.yaml: key 'VENDOR' is missing\nmy.yaml: key 'HOSTS' is missing\nmy.yaml: key 'CASES' is missing"),
+        (
+            "VENDOR: {{ vendor }}\n",
+            "my.yaml:1:10: YAML syntax: a key must be a word or a number; text that begins with {, as {{ this }}",
+        ),
+        ("VENDOR: cpu\nSSH_PORT: !!int ssh\n", "my.yaml:2:11: YAML syntax: 'ssh' is no int"),
+        ("VENDOR: cpu\nCASES: 2024-02-30\n", "my.yaml:2:8: YAML syntax: '2024-02-30' is no timestamp"),
+        ("VENDOR: cpu\nHOSTS: &h [*h]\n", "my.yaml:2:8: YAML syntax: an alias within what it names"),
+        ("A: &a [1]\n" + BOMB, "my.yaml:17:4: YAML syntax: its aliases stand for more than 100,000 values"),
+        ("VENDOR: cpu\nHOSTS: " + "[" * 100 + "]" * 100, "my.yaml:2:58: YAML syntax: nested too deeply"),
+        ("VENDOR: cpu\nSSH_PORT: 0x" + "f" * 5000, "' is too large a number"),
+        ("VENDOR: cpu\nSSH_PORT: " + "9" * 5000, "my.yaml:2:11: YAML syntax: '999"),
+        ('VENDOR: cpu\nSSH_USER: "\\ud800"\n', r"my.yaml:2:11: YAML syntax: '\ud800' has a character that cannot be used in it"),
+        ("VENDOR: cpu\n\0", r"my.yaml:2:1: YAML syntax: the character '\x00' cannot be used"),
+        ("VENDOR: cpu\n22: SSH_PORT\n", "my.yaml:2: 22 cannot be a key, as it is no text; put it in quotes"),
+        (f"VENDOR: {'x' * 300}\nHOSTS: [h]\nCASES: {{a: b}}\n", "must be the name of a folder: up to 100 letters"),
+        ("VENDOR: cpu\nHOSTS: [h]\nCASES: {a: b}\nCASE_TIMEOUT: .inf\n", "my.yaml:4: CASE_TIMEOUT is inf: input should be less"),
         ("VENDOR: 'caf\udce9'", "my.yaml: cannot be read: 'utf-8' codec can't decode byte 0xe9"),
     ],
+    ids=lambda text: text[:40],
 )
 def test_a_file_that_is_no_host_yaml_is_refused(project, text, message):
     (project.folder / "my.yaml").write_text(text, errors="surrogateescape")
@@ -99,6 +119,9 @@ def test_no_case_is_exit_4(project, command):
         (VENDOR, "batch_size: [\n", f"{VENDOR}:2:1: YAML syntax: expected the node content"),
         (PARAMETERS, "split: 1\nrepeat: 3\n", f"{CASE}:11: 'repeat' also stands in {PARAMETERS}:2; keep it in one of them"),
         (CASE, "batch_size: 8\ncompiler: openvino\nrepeats: 3\n", f"{CASE}:3: unknown key 'repeats'; did you mean 'repeat'?"),
+        (CASE, "batch_size: 8\ncompiler: {{ compiler }}\n", f"{CASE}:2:12: YAML syntax: a key must be a word or a number"),
+        (PARAMETERS, "split: !!float x\n", f"{PARAMETERS}:1:8: YAML syntax: 'x' is no float"),
+        (VENDOR, "batch_size: !!binary aGk=\n", f"{VENDOR}:1: 'batch_size' is b'hi', but must be a whole number, 1 or more"),
         (CASE, "compiler: openvino\n", f"{CASE}: 'batch_size' is missing"),
         (CASE, "batch_size: 8\ncompiler: null\nflops: exit(1)\n", f"{CASE}:3: 'flops' is 'exit(1)', but not a number"),
     ],
@@ -120,6 +143,10 @@ def test_a_case_s_files_that_break_the_rules_are_refused(project, file, text, me
         (["repeats=3"], "--set repeats: neither the case nor vendor cpu has such a key; did you mean 'repeat'?"),
         (["VENDORS=cpu"], "--set VENDORS: unknown key of host.yaml; did you mean 'VENDOR'?"),
         (["repeat"], "--set repeat: expected KEY=VALUE"),
+        (["VENDOR={{ v }}"], "--set VENDOR={{ v }}: the value is not YAML: a key must be a word or a number; text that begins"),
+        (["repeat=!!int x"], "--set repeat=!!int x: the value is not YAML: 'x' is no int"),
+        (["repeat=" + "[" * 1000], "the value is not YAML: nested too deeply"),
+        (["compiler=" + "x" * 300], "must be the name of a module"),
         (["compiler=onnxruntim"], "does not exist; did you mean 'onnxruntime'?; vendor cpu has: inductor, onnxruntime, openvino"),
     ],
 )

@@ -156,7 +156,7 @@ def test_a_missing_tool_is_refused_with_the_remedy(tmp_path, capsys):
     assert "'no-such-smi' was not found on this host; install it" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("interval", ["abc", "0", "-1", "nan", "1e9"])
+@pytest.mark.parametrize("interval", ["abc", "0", "-1", "nan", "1e9", "0.049", "3600.1"])
 def test_an_interval_that_is_none_is_refused(tmp_path, capsys, monkeypatch, interval):
     monkeypatch.setenv("ACCELMARK_MONITOR_INTERVAL", interval)
     assert main(Monitor("x", list), ["-o", "start", "-l", str(tmp_path)]) == 2

@@ -6,6 +6,7 @@ import pytest
 from tools.config_manager import HOST_KEYS
 from tools.errors import ConfigError, NoCaseError
 from utils.host_config import HostConfig, load_host_config
+from utils.monitoring import base
 from utils.planning import Request, examine, is_loopback, plan_run
 
 ROOT = Path(__file__).parents[2]
@@ -57,6 +58,19 @@ def request(path, **more):
 
 def test_the_types_of_host_yaml_and_the_names_that_cases_may_not_use_are_the_same():
     assert set(HostConfig.model_fields) == set(HOST_KEYS)
+
+
+@pytest.mark.parametrize(("seconds", "right"), [("0.049", False), ("0.05", True), ("3600", True), ("3600.1", False)])
+def test_the_monitors_take_every_interval_that_host_yaml_takes_and_no_other(config, monkeypatch, tmp_path, seconds, right):
+    monkeypatch.setenv("ACCELMARK_MONITOR_INTERVAL", seconds)
+    monkeypatch.setattr(base, "_start", lambda source, folder, pid_file, interval: 0)
+    started = base.main(base.Monitor("x", list), ["-o", "start", "-l", str(tmp_path)])
+    try:
+        load_host_config(config(f"{HOST_YAML}MONITOR_INTERVAL: {seconds}\n"))
+        accepted = True
+    except ConfigError:
+        accepted = False
+    assert (accepted, started == 0) == (right, right)
 
 
 def test_a_host_yaml_of_flagperf_works_as_it_is(config):

@@ -29,6 +29,8 @@ from utils.monitoring import daemon
 
 FORMAT = 1
 INTERVAL_VARIABLE = "ACCELMARK_MONITOR_INTERVAL"
+INTERVAL, LEAST_INTERVAL, MOST_INTERVAL = 0.5, 0.05, 3600.0
+"""Seconds between readings: as they are unless somebody says otherwise, and from what to what that may be; host.yaml's too."""
 READING_TIMEOUT = 4.0
 """Seconds a tool may take; less than STOP_TIMEOUT, so that a hanging tool never outlives `stop`."""
 STOP_TIMEOUT = 5.0
@@ -232,11 +234,11 @@ def _status(name: str, pid_file: Path) -> int:
 
 
 def _interval() -> float:
-    text = os.environ.get(INTERVAL_VARIABLE, "0.5")
+    text = os.environ.get(INTERVAL_VARIABLE, str(INTERVAL))
     with contextlib.suppress(ValueError):
-        if 0.01 <= float(text) <= 3600:
+        if LEAST_INTERVAL <= float(text) <= MOST_INTERVAL:
             return float(text)
-    raise ValueError(f"{INTERVAL_VARIABLE}={text!r} is not a number of seconds from 0.01 to 3600")
+    raise ValueError(f"{INTERVAL_VARIABLE}={text!r} is not a number of seconds from {LEAST_INTERVAL:g} to {MOST_INTERVAL:g}")
 
 
 def _run(command: Sequence[str], timeout: float) -> subprocess.CompletedProcess[str]:

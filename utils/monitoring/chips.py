@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from tools.config_manager import load_yaml
 from tools.errors import ConfigError
 
 PRECISIONS = ("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "fp4", "int8", "int4")
@@ -50,11 +49,8 @@ def find_chip(chips_yaml: Path, device_name: str) -> Chip | None:
 
 def load_chips(chips_yaml: Path) -> tuple[Chip, ...]:
     """Read a whole chips.yaml. Raises ConfigError, naming the file and the chip, when something in it is missing or wrong."""
-    try:
-        raw = yaml.safe_load(chips_yaml.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{chips_yaml}: {error}") from error
-    if not isinstance(raw, dict) or set(raw) != {"chips"} or not isinstance(raw["chips"], list):
+    raw = load_yaml(chips_yaml).values
+    if set(raw) != {"chips"} or not isinstance(raw["chips"], list):
         raise ConfigError(f"{chips_yaml}: expected one key, 'chips', with a list")
     return tuple(_chip(f"{chips_yaml}: chip {number}", entry) for number, entry in enumerate(raw["chips"], start=1))
 
@@ -63,7 +59,7 @@ def _chip(where: str, entry: Any) -> Chip:
     if not isinstance(entry, dict):
         raise ConfigError(f"{where} is not a mapping")
     where = f"{where} ({entry.get('name')})"
-    unknown = sorted(set(entry) - KEYS)
+    unknown = sorted(map(str, set(entry) - KEYS))
     if unknown:
         raise ConfigError(f"{where} has an unknown key {unknown[0]!r}; there are {', '.join(sorted(KEYS))}")
     source = entry.get("source")
@@ -93,7 +89,7 @@ def _peaks(where: str, raw: Any) -> dict[str, float]:
 def _pattern(where: str, text: str) -> str:
     try:
         re.compile(text)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ConfigError(f"{where}: match is not a regular expression: {error}") from error
     return text
 
