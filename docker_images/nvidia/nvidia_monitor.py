@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import Optional, Sequence
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from utils.monitoring.base import DeviceReading, Monitor, Read, main, tool_readings
+from utils.monitoring.base import DeviceReading, Monitor, main, read_rows, tool_readings
+from utils.monitoring.readings import Read, Readings
 
 FIELDS = ("index", "name", "memory.used", "memory.total", "utilization.gpu", "power.draw", "temperature.gpu", "clocks.sm")
 THROTTLE = "clocks_throttle_reasons.active"
@@ -42,17 +43,19 @@ def _command(fields: Sequence[str]) -> Sequence[str]:
     return (TOOL, "--query-gpu=" + ",".join(fields), "--format=csv,noheader,nounits")
 
 
-def parse(text: str) -> List[DeviceReading]:
-    """Return the readings of nvidia-smi's rows. Raises ValueError, with its text, when a line is not such a row.
+def parse(text: str) -> Readings:
+    """Return the readings of nvidia-smi's rows, complaining of each line that is not such a row: of a card that is lost, say.
+    Raises ValueError, with its text, when no line is one.
 
-    What a card does not tell is in brackets: `[N/A]`, `[Not Supported]`, `[Insufficient Permissions]`, `[Unknown Error]`.
+    What a card does not tell is in brackets: `[N/A]`, `[Not Supported]`, `[Insufficient Permissions]`, `[Unknown Error]`. One
+    that tells nothing (`[GPU is lost]`) was not read.
     """
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("WARNING:")]
-    return [_reading([cell.strip() for cell in line.split(",")], line) for line in lines]
+    return read_rows((line for line in text.splitlines() if line.strip() and not line.startswith("WARNING:")), _reading)
 
 
-def _reading(cells: List[str], line: str) -> DeviceReading:
-    if len(cells) not in (len(FIELDS), len(FIELDS) + 1) or not cells[0].isdigit():
+def _reading(line: str) -> DeviceReading:
+    cells = [cell.strip() for cell in line.split(",")]
+    if len(cells) not in (len(FIELDS), len(FIELDS) + 1) or not cells[0].isdigit() or all(map(_unknown, cells[1:])):
         raise ValueError(line.strip())
     used, total, busy, watts, degrees, megahertz = [_number(cell) for cell in cells[2 : len(FIELDS)]]
     return DeviceReading(
@@ -79,7 +82,7 @@ def _throttled(cells: Sequence[str]) -> Optional[float]:
 
 
 def _unknown(cell: str) -> bool:
-    return cell.startswith("[") or cell in ("N/A", "")
+    return cell.startswith("[") or cell in ("N/A", "ERR!", "")
 
 
 if __name__ == "__main__":

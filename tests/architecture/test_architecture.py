@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 SHARED_WITH_HOST = {"tools.contract", "tools.errors", "tools.config_manager"}
 HOST_SCRIPTS = {
     "utils/sys_monitor.py",
-    *(f"utils/monitoring/{name}.py" for name in ("base", "daemon", "procfs")),
+    *(f"utils/monitoring/{name}.py" for name in ("base", "daemon", "procfs", "readings")),
     *(f"utils/runtime/{name}.py" for name in ("in_place", "keeper", "follower")),
     "utils/connection/watchdog.py",
 }

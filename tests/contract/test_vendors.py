@@ -67,7 +67,7 @@ def test_a_dockerfile_begins_with_a_base_image_that_can_be_replaced(dockerfile):
 
 @pytest.mark.parametrize("script", HOST_SCRIPTS, ids=name_of)
 def test_what_runs_with_a_host_s_python3_is_valid_python_3_8(script):
-    for path in (script, *(ROOT / f"utils/monitoring/{name}.py" for name in ("base", "daemon", "procfs"))):
+    for path in (script, *(ROOT / f"utils/monitoring/{name}.py" for name in ("base", "daemon", "procfs", "readings"))):
         ast.parse(path.read_text(), feature_version=(3, 8))
 
 

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from utils.monitoring import base
-from utils.monitoring.base import DeviceReading, Log, Monitor, main, monitor, tool_readings, watch
+from utils.monitoring.base import DeviceReading, Log, Monitor, main, monitor, read_rows, tool_readings, watch
 
 
 class FakeClock:
@@ -138,6 +138,16 @@ def test_a_tool_that_ends_badly_is_an_error_with_its_own_words():
 
 def test_complete_rows_count_even_when_the_tool_ends_badly():
     assert tool_readings(python("import sys; print(3); sys.exit(14)"), as_watts) == [DeviceReading(0, power_watts=3.0)]
+
+
+def test_rows_are_read_one_by_one_whatever_a_parser_raises_for_one_of_them():
+    def read(row):
+        return DeviceReading(int(row), power_watts=1 / {"0": 1, "1": 0, "3": 2}[row])
+
+    readings = read_rows(["0", "1", "2", "3", "x"], read)
+    assert ([one.index for one in readings], readings.complaints) == ([0, 3], ("1", "2", "x"))
+    with pytest.raises(ZeroDivisionError):
+        read_rows(["1", "2"], read)
 
 
 def test_a_tool_without_a_device_is_an_error():

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from utils.monitoring.base import DeviceReading
+from utils.monitoring.base import DeviceReading, Log
+from utils.monitoring.log import read_log
 
 FOLDER = Path(__file__).resolve().parents[2] / "docker_images/nvidia"
 MIB = 2**20
@@ -100,6 +101,49 @@ def test_a_name_may_have_any_characters():
 def test_a_warning_among_the_rows_is_passed_over():
     text = "0, Tesla V100-SXM2-16GB, 0, 16160, 0, 25.33, 40, 135\nWARNING: infoROM is corrupted at gpu 0000:3B:00.0\n"
     assert len(parse(text)) == 1
+
+
+T4 = "Tesla T4, 0, 15360, 0, 9.50, 31, 300, 0x0"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "Unable to determine the device handle for GPU0000:41:00.0: Unknown Error",
+        "1" + ", [GPU is lost]" * 8,
+        "1, [Unknown Error], [Unknown Error], [N/A], [N/A], [N/A], [N/A], [N/A], [N/A]",
+        "1, Tesla T4, 0, 153",
+        "1, Tesla T4, hot, 15360, 0, 9.50, 31, 300, 0x0",
+        "1, Tesla T4, 0, 15360, 0, 9.50, 31, 300, 0xZZ",
+        "0, Tesla T4, 1, 15360, 0, 9.50, 31, 300, 0x0",
+    ],
+)
+@pytest.mark.parametrize("place", [1, 2])
+def test_a_row_that_cannot_be_read_costs_itself_and_shifts_no_other(bad, place):
+    rows = [f"0, {T4}", f"2, {T4}"]
+    rows.insert(place, bad)
+    readings = parse("\n".join(rows))
+    assert [(one.index, one.memory_used_bytes, one.power_watts) for one in readings] == [(0, 0.0, 9.5), (2, 0.0, 9.5)]
+    assert readings.complaints == (bad,)
+
+
+def test_a_cell_that_cannot_be_read_is_none_where_nvidia_smi_says_so():
+    [reading] = parse("0, Tesla T4, 0, 15360, ERR!, ERR!, 31, 300\n")
+    assert (reading.utilisation_percent, reading.power_watts, reading.temperature_celsius) == (None, None, 31.0)
+
+
+def test_a_lost_card_is_in_the_log_and_so_in_the_report_s_notes(tmp_path, monkeypatch):
+    lost = "Unable to determine the device handle for GPU0000:41:00.0: Unknown Error"
+    smi = tmp_path / "nvidia-smi"
+    smi.write_text(f"#!/bin/sh\necho '{lost}'\necho '0, {T4}'\necho '2, {T4}'\nexit 15\n")
+    smi.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    log = Log(tmp_path / "nvidia_monitor.log", "nvidia", 0.5)
+    for _ in range(3):
+        log.take(monitor.readings())
+    summary = read_log(tmp_path / "nvidia_monitor.log")
+    assert (summary.readings, list(summary.devices)) == (3, ["0: Tesla T4", "2: Tesla T4"])
+    assert list(summary.errors) == [f"nvidia-smi: {lost}"]
 
 
 def test_nothing_printed_is_no_device():

@@ -26,6 +26,9 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from utils.monitoring import daemon
+from utils.monitoring.readings import UNREADABLE, Parse, Read, Readings
+from utils.monitoring.readings import DeviceReading as DeviceReading
+from utils.monitoring.readings import read_rows as read_rows
 
 FORMAT = 1
 INTERVAL_VARIABLE = "ACCELMARK_MONITOR_INTERVAL"
@@ -36,36 +39,8 @@ READING_TIMEOUT = 4.0
 STOP_TIMEOUT = 5.0
 ERROR_EVERY = 60.0
 OK, FAILED, USAGE, STOPPED = 0, 1, 2, 3
-FAILURES = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, subprocess.SubprocessError)
+FAILURES = (OSError, subprocess.SubprocessError, *UNREADABLE)
 """What a tool, or a parser that meets an unknown text, raises; any other error ends the monitor."""
-
-
-@dataclass(frozen=True)
-class DeviceReading:
-    """One reading of one device; None where the vendor's tool reports nothing.
-
-    `throttled_percent` is 100 while the device slows itself down for heat or a lack of power, else 0. The last four are the
-    host's, for the system monitor: the last minute's load, processor time that a hypervisor took, time in which some task waited
-    for a processor, and swap in use.
-    """
-
-    index: int
-    name: Optional[str] = None
-    memory_used_bytes: Optional[float] = None
-    memory_total_bytes: Optional[float] = None
-    utilisation_percent: Optional[float] = None
-    power_watts: Optional[float] = None
-    temperature_celsius: Optional[float] = None
-    frequency_mhz: Optional[float] = None
-    throttled_percent: Optional[float] = None
-    load_average: Optional[float] = None
-    steal_percent: Optional[float] = None
-    cpu_pressure_percent: Optional[float] = None
-    swap_used_bytes: Optional[float] = None
-
-
-Read = Callable[[], Sequence[DeviceReading]]
-Parse = Callable[[str], Sequence[DeviceReading]]
 
 
 @dataclass(frozen=True)
@@ -95,7 +70,8 @@ def tool_readings(command: Sequence[str], parse: Parse, timeout: float = READING
         raise ValueError(_complaint(done, str(error))) from error
     if not readings:
         raise ValueError(_complaint(done, "no device reported"))
-    return readings
+    lost = readings.complaints if isinstance(readings, Readings) else ()
+    return Readings(readings, [f"{command[0]}: {line}" for line in lost])
 
 
 def main(source: Monitor, argv: Optional[Sequence[str]] = None) -> int:
@@ -151,11 +127,14 @@ class Log:
         return self._path.exists() and self._wanted()
 
     def take(self, read: Read) -> None:
-        """Take one reading and log it, or why there is none."""
+        """Take one reading and log it, and what is missing of it, or why there is none."""
         now = self._clock()
         try:
-            self._write({"time": round(now, 3), **_columns(read())})
+            readings = read()
+            self._write({"time": round(now, 3), **_columns(readings)})
             self.failing = False
+            for complaint in readings.complaints if isinstance(readings, Readings) else ():
+                self.write_error(complaint)
         except FAILURES as error:
             self.failing = True
             self.write_error(str(error) or type(error).__name__)
