@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 
+from benchmarks.shared.class_folders import CLASS_LIST, Labels, read_labels
 from tools.errors import CaseCrash, ConfigError
 
 SUFFIXES = (".jpeg", ".jpg", ".png")
-CLASS_LIST = "LOC_synset_mapping.txt"
-"""ImageNet's own list: one line per class in the order of the model's outputs, the folder's name first."""
-
+DEEP_WHITE = 65535
+"""The largest value of 16 bits."""
 
 CALIBRATION = "calibration"
 """The folder beside the classes, or beside `val`, whose images are for calibrating and never measured."""
@@ -35,21 +35,23 @@ class Preparation:
 
     def __call__(self, image: Any) -> torch.Tensor:
         """Return float [3, crop, crop] of a PIL image of any mode."""
-        image = _centre(_shorter_side(image.convert("RGB"), self.resize), self.crop)
+        image = _centre(_shorter_side(_rgb(image), self.resize), self.crop)
         pixels = np.asarray(image, dtype=np.float32) / np.float32(255)
         normalised = (pixels - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
         return torch.from_numpy(np.ascontiguousarray(normalised.transpose(2, 0, 1)))
 
 
 class ImageFolder(torch.utils.data.Dataset[Any]):
-    """(tensor, class index) of every image below `data_dir`, or its sub-folder `val` where there is one.
+    """(tensor, class index) of every image below `data_dir`, or its sub-folder `val` where there is one; `doubt` is what a reader
+    must know of the indices, empty where there is nothing.
 
     Raises ConfigError for a folder without images, without classes or with more classes than the model has.
     """
 
     def __init__(self, data_dir: str, preparation: Preparation, num_classes: int) -> None:
         root = evaluated_folder(data_dir)
-        self.classes = _class_indices(root, Path(data_dir) / CLASS_LIST, num_classes)
+        labels = _labels(root, Path(data_dir) / CLASS_LIST, num_classes)
+        self.classes, self.doubt = labels.indices, labels.doubt
         self.samples = _samples(root, self.classes)
         self._preparation = preparation
 
@@ -76,7 +78,7 @@ def decoded(path: str, preparation: Preparation) -> torch.Tensor:
         raise CaseCrash("{}: cannot be decoded: {}; replace or remove the file".format(path, error)) from error
 
 
-def _class_indices(root: Path, class_list: Path, num_classes: int) -> Dict[str, int]:
+def _labels(root: Path, class_list: Path, num_classes: int) -> Labels:
     if not root.is_dir():
         raise ConfigError("data directory {} is no folder; expected <folder per class>/<image>.JPEG in it".format(root))
     folders = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
@@ -85,16 +87,10 @@ def _class_indices(root: Path, class_list: Path, num_classes: int) -> Dict[str, 
         raise ConfigError(
             "{}: no folders in it; expected <folder per class>/<image>.JPEG, or the data word 'synthetic'".format(root)
         )
-    if not class_list.exists():
-        listed = folders
-    else:
-        listed = [line.split()[0] for line in class_list.read_text(encoding="utf-8").splitlines() if line.strip()]
-    if len(listed) > num_classes:
-        raise ConfigError("{}: {} classes, but the model has {}".format(root, len(listed), num_classes))
-    unknown = sorted(set(folders) - set(listed))
-    if unknown:
-        raise ConfigError("{}: the folder '{}' in {} is not in the list".format(class_list, unknown[0], root))
-    return {name: listed.index(name) for name in folders}
+    try:
+        return read_labels(folders, class_list, num_classes)
+    except ConfigError as error:
+        raise ConfigError("{}: {}".format(root, error)) from error
 
 
 def _samples(root: Path, classes: Dict[str, int]) -> List[Tuple[str, int]]:
@@ -105,6 +101,17 @@ def _samples(root: Path, classes: Dict[str, int]) -> List[Tuple[str, int]]:
             raise ConfigError("{}: no image ({}) in it; add some or remove the folder".format(root / name, ", ".join(SUFFIXES)))
         found.extend((path, label) for path in images)
     return found
+
+
+def _rgb(image: Any) -> Any:
+    """As published pipelines do: alpha is dropped, and a camera's orientation is not followed. But 16 bits of grey would be cut
+    off at 255 by PIL, which is white. Raises ValueError for pixels of an unknown range.
+    """
+    if image.mode == "F" or (image.mode == "I" and not 0 <= image.getextrema()[0] <= image.getextrema()[1] <= DEEP_WHITE):
+        raise ValueError("the range of its pixels (mode {}) is not known; save it with 8 or 16 bits".format(image.mode))
+    if image.mode.split(";")[0] == "I":  # I;16, I;16B, and I of older versions
+        return Image.fromarray((np.asarray(image) * (255 / DEEP_WHITE)).round().astype(np.uint8)).convert("RGB")
+    return image.convert("RGB")
 
 
 def _shorter_side(image: Any, length: int) -> Any:

@@ -11,7 +11,7 @@ numpy = pytest.importorskip("numpy")
 from loop_fakes import config  # noqa: E402
 
 from benchmarks.shared.classification import make_loader  # noqa: E402
-from benchmarks.shared.image_folder import ImageFolder, Preparation  # noqa: E402
+from benchmarks.shared.image_folder import ImageFolder, Preparation, decoded  # noqa: E402
 from tools.errors import CaseCrash, ConfigError  # noqa: E402
 from tools.steps import reason_for  # noqa: E402
 
@@ -111,7 +111,7 @@ def test_more_classes_than_the_model_has_are_refused(folder):
 
 def test_a_folder_that_the_list_does_not_know_is_named(folder):
     (folder / "LOC_synset_mapping.txt").write_text("n01 goldfish\n")
-    with pytest.raises(ConfigError, match=r"the folder 'n02' .* is not in the list"):
+    with pytest.raises(ConfigError, match=r"the folder 'n02' is not in the list"):
         ImageFolder(str(folder), PLAIN, 1000)
 
 
@@ -119,3 +119,41 @@ def test_a_file_as_data_directory_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="is no folder"):
         ImageFolder(str(tmp_path / "file"), PLAIN, 1000)
+
+
+def opened(path):
+    with Image.open(path) as image:
+        return PLAIN(image)
+
+
+def grey(values):
+    return numpy.full((300, 300), values, numpy.uint16)
+
+
+@pytest.mark.parametrize(("value", "brightness"), [(0, 0.0), (257 * 51, 0.2), (32768, 0.5), (65535, 1.0)])
+def test_sixteen_bits_of_grey_keep_their_brightness(tmp_path, value, brightness):
+    Image.fromarray(grey(value)).save(tmp_path / "deep.png")
+    Image.fromarray(grey(value).astype(">u2")).save(tmp_path / "big-endian.tiff")
+    for name in ("deep.png", "big-endian.tiff"):
+        assert opened(tmp_path / name).unique().tolist() == pytest.approx([brightness], abs=0.003)
+
+
+@pytest.mark.parametrize("pixels", [numpy.full((300, 300), 0.5, numpy.float32), numpy.full((300, 300), 1 << 20, numpy.int32)])
+def test_pixels_of_an_unknown_range_are_refused_with_the_file_s_name(tmp_path, pixels):
+    Image.fromarray(pixels).save(tmp_path / "scan.png", "TIFF")
+    with pytest.raises(CaseCrash, match=r"scan\.png: cannot be decoded: the range of its pixels \(mode [FI]\) is not known"):
+        decoded(str(tmp_path / "scan.png"), PLAIN)
+
+
+@pytest.mark.parametrize("mode", ["1", "LA", "RGBA", "P"])
+def test_all_other_modes_are_converted_as_published_pipelines_do(tmp_path, mode):
+    image = Image.new("RGBA", (300, 300), (255, 255, 255, 0)).convert(mode)
+    image.save(tmp_path / "image.png", **({"transparency": 0} if mode == "P" else {}))
+    assert opened(tmp_path / "image.png").unique().tolist() == [1.0]  # alpha is dropped
+
+
+def test_a_camera_s_orientation_is_not_followed(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stripes(300, 300).save(tmp_path / "turned.png", exif=exif)
+    assert torch.equal(opened(tmp_path / "turned.png"), PLAIN(stripes(300, 300)))

@@ -10,7 +10,7 @@ import torch
 from benchmarks.resnet50.pytorch.scoring import has_truth
 from benchmarks.resnet50.pytorch.weights import FILES, load_weights, weights_file
 from benchmarks.shared.classification import reference_device
-from benchmarks.shared.image_folder import CLASS_LIST, ImageFolder
+from benchmarks.shared.image_folder import ImageFolder
 from tools.findings import file_facts
 from tools.limits import unlimited
 from tools.onnx_export import export
@@ -67,10 +67,6 @@ def _notes(model: Any, dataset: Any, config: Any) -> List[str]:
         notes.append("weights: seeded initialisation (no {} in {}): accuracy is not reported".format(FILES[0], config.data_dir))
     if not isinstance(dataset, ImageFolder):
         notes.append("data: {} synthetic images: accuracy is not reported".format(len(dataset)))
-    elif len(dataset.classes) < config.num_classes and max(dataset.classes.values()) < len(dataset.classes):
-        notes.append(
-            "labels: {} folders stand for the model's first classes, in sorted order; {} would say which they are".format(
-                len(dataset.classes), CLASS_LIST
-            )
-        )
+    elif dataset.doubt:
+        notes.append("labels: " + dataset.doubt)
     return notes
