@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Mapping, Sequence
+from typing import Any, Dict, List, Mapping, Sequence
 
 from tools.config_file import nearest
 from tools.errors import ConfigError
 from tools.loadgen import load_library
+from tools.loadgen_conf import TOKEN_KEYS, another, idle_lines, settings_values
 from tools.loadgen_ranges import complaint
 from tools.statistics import samples_needed
 
@@ -28,9 +29,6 @@ OWN_MLPERF_CONF = "loadgen's own mlperf.conf"
 
 _MEASURED = ("server_target_qps", "offline_expected_qps", "single_stream_expected_latency_ns", "multi_stream_expected_latency_ns")
 """What mlperf.conf has only placeholders for, and the engine's own pace says."""
-
-_TOKENS = ("use_token_latencies", "infer_token_latencies")
-"""What mlperf.conf asks for language models, and whole queries cannot answer: loadgen would end the process (6.0.17)."""
 
 FIND_PEAK_MS = 2_000
 MOST_SECONDS_FOR_VALIDITY = 30.0
@@ -72,19 +70,25 @@ class _Layer:
     values: Mapping[str, Any]
 
 
-def check_settings(config: Any) -> None:
+def check_settings(config: Any) -> Sequence[str]:
     """Refuse what could only fail, or hang, after all else was measured; imports nothing where no scenario is asked for.
 
-    Raises ConfigError for a file that is not there and, should there be scenarios, for loadgen not installed, names it does not
-    have, values that cannot be, and files it cannot read; of every scenario that `config.loadgen` names.
+    Returns what is to be said of lines of the files that set nothing. Raises ConfigError for a file that is not there and, should
+    there be scenarios, for loadgen not installed, names it does not have, values that cannot be, and files it cannot read; of
+    every scenario that `config.loadgen` names.
     """
-    for key in ("mlperf_conf", "user_conf"):
-        _path(config, key)
+    paths = {key: _path(config, key) for key in ("mlperf_conf", "user_conf")}
     asked = [name for name in config.scenarios if name in PREFIXES]
-    if asked:
-        lg = load_library()
-        for name in dict.fromkeys([*asked, *config.loadgen]):
-            Wishes(lg, name, config)
+    if not asked:
+        return ()
+    lg = load_library()
+    notes: List[str] = []
+    for key, path in paths.items():
+        if path:
+            notes += idle_lines(lg, Path(path), getattr(config, key), config.case, shared=key == "mlperf_conf")
+    for name in dict.fromkeys([*asked, *config.loadgen]):
+        Wishes(lg, name, config)
+    return notes
 
 
 class Wishes:
@@ -92,7 +96,7 @@ class Wishes:
 
     def __init__(self, lg: Any, scenario: str, config: Any) -> None:
         self._lg, self.scenario, self._config = lg, scenario, config
-        self._defaults = _values(lg.TestSettings())
+        self._defaults = settings_values(lg.TestSettings())
         asked = dict(config.loadgen.get(scenario, {}))
         self.mode = _mode(scenario, asked.pop("mode", PERFORMANCE))
         self._built_in = self._read("", _BUILT_IN, OWN_MLPERF_CONF)
@@ -138,14 +142,14 @@ class Wishes:
     def _read(self, path: str, kind: int, origin: str, where: str = "") -> _Layer:
         """What a file sets: read over two different sets of values, as loadgen does not tell."""
         found: Dict[str, Any] = {}
-        for before in (self._defaults, {name: _another(value) for name, value in self._defaults.items()}):
+        for before in (self._defaults, {name: another(value) for name, value in self._defaults.items()}):
             test = self._lg.TestSettings()
             for name, value in before.items():
                 setattr(test, name, value)
             if test.FromConfig(path, self._config.case, self.scenario, kind) != 0:
                 raise ConfigError("{}: loadgen wants lines 'model.scenario.key = number'".format(where))
-            found.update({name: value for name, value in _values(test).items() if value != before[name]})
-        layer = _Layer(origin, where, {name: value for name, value in found.items() if name not in _TOKENS})
+            found.update({name: value for name, value in settings_values(test).items() if value != before[name]})
+        layer = _Layer(origin, where, {name: value for name, value in found.items() if name not in TOKEN_KEYS})
         return layer if kind == _BUILT_IN else self._checked(layer)
 
     def _from_config(self, asked: Mapping[str, Any]) -> _Layer:
@@ -178,16 +182,6 @@ def _path(config: Any, key: str) -> str:
     if not path.is_file():
         raise ConfigError("{}: {}: no such file".format(key, path))
     return str(path)
-
-
-def _another(value: Any) -> Any:
-    return not value if isinstance(value, bool) else value + 1
-
-
-def _values(test: Any) -> Dict[str, Any]:
-    """The settings by their attributes; scenario and mode are not for the config to set."""
-    names = (name for name in dir(test) if not name.startswith("_") and name not in ("scenario", "mode"))
-    return {name: getattr(test, name) for name in names if not callable(getattr(test, name))}
 
 
 def _attribute(scenario: str, name: str, known: Mapping[str, Any]) -> str:

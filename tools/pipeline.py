@@ -92,7 +92,7 @@ def _measure_case(request: Request, steps: Steps, findings: Findings) -> None:
     with steps.step("a"):
         findings.resolved = _settle(request)
         config = findings.resolved.config()
-        check_settings(config)
+        findings.notes += tuple(check_settings(config))
         case = load_case(request.perf_dir, request.case, request.framework)
     with steps.step("b"):
         hand_over_lost_batches()
