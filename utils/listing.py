@@ -41,7 +41,7 @@ def _case(checkout: Path, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "frameworks": sorted(path.parent.name for path in (checkout / "benchmarks" / name).glob("*/__init__.py")),
-        "builtin_data": list(config.get("builtin_data", [])),
+        "builtin_data": list(config.get("builtin_data") or ()),
         "compiler": config.get("compiler"),
         "vendor_configs": sorted(
             path.name.removesuffix("_configurations.yaml") for path in folder.glob("vendor_config/*_configurations.yaml")
