@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -63,9 +62,6 @@ def main(arguments: Sequence[str]) -> int:
     except AccelmarkError as error:
         print(f"run.py: {clean(masked(str(error)))}", file=sys.stderr)  # noqa: T201
         return error.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
         print(f"run.py: {error}", file=sys.stderr)  # noqa: T201
         return 1

@@ -12,23 +12,32 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from tools.streams import readable
+
 Shown = Sequence[str]
 """The columns that a table is made of, where there is no room for all."""
 
 HEAD_LINE = Box(str(SIMPLE_HEAD), ascii=True)
 """A line below the heads, in every encoding: rich's own substitute has borders, and is too wide for them."""
 
-WORDS = re.compile(r"(?<= )(?=.)")
-PIECES = re.compile(r"(?<=[/:_])(?=..)|(?<=[.@-])(?=[A-Za-z])|(?<=[a-z])(?=[A-Z])")
+WORDS = re.compile(r"(?<= )(?=[^ %])")
+PIECES = re.compile(r"(?<=\w[/:_])(?=\w.)|(?<=[.@-])(?=[A-Za-z])|(?<=[a-z])(?=[A-Z])")
 """Where a word may be broken: in a path, in `snake_case` and `CamelCase`, in a host's name; not in a number or before a lone s
 of `items/s`."""
 
 
-class Wrapped:
-    """Text that is broken between words, a word that is too long between its parts, and a part only where it has no room."""
+NO_BREAK = "\u00a0"
 
-    def __init__(self, text: str | Text, style: str = "") -> None:
-        self._lines = list((text if isinstance(text, Text) else Text(text, style)).split("\n", allow_blank=True)) or [Text()]
+
+class Wrapped:
+    """Text as `encoding` shows it, broken between words, a word that is too long between its parts, a part only without room.
+
+    A no-break space is shown as a blank.
+    """
+
+    def __init__(self, text: str | Text, style: str = "", *, encoding: str) -> None:
+        shown = _readable(text if isinstance(text, Text) else Text(text, style), encoding)
+        self._lines = list(shown.split("\n", allow_blank=True)) or [Text()]
 
     def at(self, width: int) -> list[Text]:
         """The lines, none of them wider than `width`."""
@@ -72,13 +81,13 @@ class Grid:
 
     def add_column(self, head: str, is_text: bool = False, style: str = "") -> None:
         """A column; numbers stand to the right."""
-        cell = Wrapped(head)
+        cell = Wrapped(head, encoding=self._console.encoding)
         self._columns.append([cell])
         self.table.add_column(cell, justify="left" if is_text else "right", style=style, vertical="top")
 
     def add_row(self, cells: Iterable[str | Text]) -> None:
         """A row, with a cell for each column."""
-        wrapped = [Wrapped(cell) for cell in cells]
+        wrapped = [Wrapped(cell, encoding=self._console.encoding) for cell in cells]
         for column, cell in zip(self._columns, wrapped, strict=True):
             column.append(cell)
         self.table.add_row(*wrapped)
@@ -128,6 +137,16 @@ def _widest_line(column: Iterable[Wrapped], width: int) -> int:
     return max(line.cell_len for cell in column for line in cell.at(width))
 
 
+def _readable(text: Text, encoding: str) -> Text:
+    """The text as this encoding shows it, with its styles: what stands for a character may be longer than that."""
+    if readable(text.plain, encoding) == text.plain:
+        return text
+    characters = text.divide(range(1, len(text)))
+    for one in characters:
+        one.plain = one.plain if one.plain == NO_BREAK else readable(one.plain, encoding)
+    return Text("").join(characters)
+
+
 def _broken(line: Text, width: int) -> list[Text]:
     """One line as several, each with its style; blanks at their ends are dropped."""
     offsets, used, place = [], 0, 0
@@ -141,4 +160,5 @@ def _broken(line: Text, width: int) -> list[Text]:
     lines = list(line.divide(offsets)) if offsets else [line.copy()]
     for one in lines:
         one.rstrip()
+        one.plain = one.plain.replace(NO_BREAK, " ")
     return lines

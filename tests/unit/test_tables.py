@@ -16,7 +16,9 @@ from report_example import (
 )
 from report_parts import rich
 from rich.console import Console
+from rich.text import Text
 
+from tools.streams import ERRORS
 from utils.listing import print_inventory
 from utils.report.build import build_report, case_report
 from utils.report.terminal import print_report
@@ -44,6 +46,8 @@ def printed(renderable, width):
         ("digits:pytorch_2.13", 10, ["digits:", "pytorch_", "2.13"]),
         ("node0.rack1.example.org", 12, ["node0.rack1.", "example.org"]),
         ("4,100 samples/s", 14, ["4,100", "samples/s"]),
+        ("power -13.0 %", 8, ["power", "-13.0 %"]),
+        ("is ✗\u00a0INVALID", 10, ["is", "✗ INVALID"]),
         ("fp32, batch 8 on cpu/onnxruntime", 15, ["fp32, batch 8", "on", "cpu/onnxruntime"]),
         ("12,145,678.25", 6, ["12,145", ",678.2", "5"]),
         ("卡卡卡卡", 5, ["卡卡", "卡卡"]),
@@ -51,7 +55,7 @@ def printed(renderable, width):
     ],
 )
 def test_text_is_broken_between_words_then_parts_of_names_and_a_number_only_without_room(text, width, lines):
-    assert [line.plain for line in Wrapped(text).at(width)] == lines
+    assert [line.plain for line in Wrapped(text, encoding="utf-8").at(width)] == lines
 
 
 def test_a_grid_breaks_its_widest_column_before_any_word():
@@ -75,6 +79,28 @@ def test_the_fullest_layout_is_taken_that_fits_unbroken_else_with_names_broken()
     wide, narrow = (("case", "one", "two"), ("case", "one")), (("case", "one"), ("case",))
     taken = {width: fullest(wide, narrow, lambda shown, width=width: make(shown, width))[1] for width in (40, 30, 23, 15)}
     assert taken == {40: wide[0], 30: wide[1], 23: wide[1], 15: narrow[1]}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "lines"),
+    [
+        ("utf-8", ["±%", "—¹", "é…"]),
+        ("ascii", ["+/-%", "-^1", "e..."]),
+        ("gbk", ["±%", "—^1", "é…"]),
+        ("iso8859-1", ["±%", "-¹", "é..."]),
+    ],
+)
+def test_a_column_is_as_wide_as_what_its_encoding_shows(encoding, lines):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding, ERRORS)
+    grid = Grid(Console(file=stream, width=12))
+    grid.add_column("±%")
+    grid.add_row([Text.assemble(("—", "bold"), "¹")])
+    grid.add_row(["é…"])
+    Console(file=stream, width=12).print(grid.table)
+    stream.flush()
+    written = stream.buffer.getvalue().decode(encoding).splitlines()
+    assert [line.strip() for line in written if set(line) - set(" ─-")] == lines
+    assert len({len(line.rstrip()) for line in written if set(line) - set(" ─-")}) == 1, "numbers end at one place"
 
 
 def long_names(hosts=1):

@@ -56,7 +56,7 @@ def print_report(report: Report, console: Console | None = None, folder: Path | 
         notes = _notes(report, figures)
         console.print(grid.table)
     for place, note in enumerate(notes):
-        console.print(Padding(Wrapped(f"{marker(place)} {note}", "dim"), (0, 1), expand=False))
+        console.print(Padding(Wrapped(f"{marker(place)} {note}", "dim", encoding=console.encoding), (0, 1), expand=False))
     for case in shown_cases(report):
         _print_case(console, report, case, folder)
     if folder is not None:
@@ -96,7 +96,7 @@ def _notes(report: Report, shown: Shown) -> list[str]:
 
 
 def _name(case: CaseReport, own_status: bool) -> list[Text]:
-    status = Text(f"{MARKS[case.status]} {case.status}", style=STYLES[case.status])
+    status = Text(f"{MARKS[case.status]}\u00a0{case.status}", style=STYLES[case.status])
     lines = [Text(clean(case.case), style="bold"), Text(clean(engine(case))), Text(clean(conditions(case)), style="dim")]
     if own_status:
         return [Text("\n").join(lines), status]
@@ -131,28 +131,28 @@ def _print_case(console: Console, report: Report, case: CaseReport, folder: Path
         head.append(f" on {clean(case.host)}", style="dim")
     console.print(head)
     if facts:
-        console.print(_item(_joined(facts, console.width - 4)))
+        console.print(_item(console, _joined(facts, console.width - 4)))
     for reason in case.reasons:
-        console.print(_item(f"{case.status} {clean(reason.kind)}: {clean(reason.message)}", STYLES[case.status]))
+        console.print(_item(console, f"{case.status} {clean(reason.kind)}: {clean(reason.message)}", STYLES[case.status]))
         next_step = advice(case, reason)
         if next_step:
-            console.print(_item(f"→ {next_step}"))
+            console.print(_item(console, f"→ {next_step}"))
     for note in case.notes:
-        console.print(_item(f"note: {clean(note)}"))
+        console.print(_item(console, f"note: {clean(note)}"))
     print_tables(console, case)
     if case.status == "FAILED":
         logs = folder / case.folder if folder else case.folder
         console.print(Text(f"   logs: {logs}", style="dim"), soft_wrap=True)
 
 
-def _item(text: str, style: str = "") -> Padding:
-    return Padding(Wrapped(text, style), (0, 1, 0, 3), expand=False)
+def _item(console: Console, text: str, style: str = "") -> Padding:
+    return Padding(Wrapped(text, style, encoding=console.encoding), (0, 1, 0, 3), expand=False)
 
 
 def _joined(facts: Sequence[tuple[str, str]], width: int) -> str:
     """The facts in lines of at most `width`, broken between two of them, never within one."""
     glued = [f"{name} {value}".replace(" ", "\u00a0") for name, value in facts]
-    return textwrap.fill(" · ".join(glued), width, break_long_words=False).replace("\u00a0", " ")
+    return textwrap.fill(" · ".join(glued), width, break_long_words=False)
 
 
 def _print_files(console: Console, report: Report, folder: Path) -> None:

@@ -42,7 +42,7 @@ def _print_group(console: Console, group: Group, footnotes: Sequence[str]) -> No
     fitting, _ = fullest(LAYOUTS, NARROW, lambda figures: grid(console, table, _is_bold, ("host", "status", *figures)))
     console.print(Padding(fitting.table, (0, 1, 0, 1), expand=False))
     for note in table.notes:
-        console.print(Padding(Wrapped(clean(note), "dim"), (0, 1, 0, 1), expand=False))
+        console.print(Padding(Wrapped(clean(note), "dim", encoding=console.encoding), (0, 1, 0, 1), expand=False))
 
 
 def _is_bold(name: str, _: Mapping[str, str]) -> bool:

@@ -41,7 +41,7 @@ def print_tables(console: Console, case: CaseReport) -> None:
         shown, _ = fullest((), SHOWN[table.kind], partial(grid, console, table, _is_knee))
         console.print(_indented(shown.table))
         for note in table.notes:
-            console.print(_indented(Wrapped(clean(note), "dim")))
+            console.print(_indented(Wrapped(clean(note), "dim", encoding=console.encoding)))
 
 
 def grid(console: Console, table: Table, bold: Callable[[str, Mapping[str, str]], bool], shown: Shown) -> Grid:
@@ -51,8 +51,14 @@ def grid(console: Console, table: Table, bold: Callable[[str, Mapping[str, str]]
         made.add_column(name.replace(" items/s", "\nitems/s"), is_text=table.heads.index(name) < table.texts)
     for row in table.rows:
         cells = dict(zip(table.heads, row, strict=True))
-        made.add_row(Text(clean(cells[name]), TONES.get(cells[name], "bold" if bold(name, cells) else "")) for name in shown)
+        made.add_row(_cell(cells[name], bold(name, cells)) for name in shown)
     return made
+
+
+def _cell(text: str, is_bold: bool) -> Text:
+    if text in TONES:
+        return Text(text.replace(" ", "\u00a0"), TONES[text])
+    return Text(clean(text), "bold" if is_bold else "")
 
 
 def _is_knee(_: str, cells: Mapping[str, str]) -> bool:
