@@ -205,28 +205,37 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
+    from utils.ownership import give_to_caller  # noqa: PLC0415
     from utils.report.load import find_run, load, run_folder  # noqa: PLC0415
-    from utils.report.terminal import print_report  # noqa: PLC0415
+    from utils.report.markdown import markdown  # noqa: PLC0415
+    from utils.report.pages import show, tell, write_missing  # noqa: PLC0415
 
     folder = run_folder(options.run) or find_run(_results(options), options.run)
     if not (folder / "report.json").is_file():
         return _report_unfinished(folder)
+    report, page = load(folder), folder / "report.md"
+    failures = write_missing(report, folder)
     if options.markdown:
-        print((folder / "report.md").read_text(encoding="utf-8"))  # noqa: T201
+        asked = [failure for failure in failures if failure.what == page.name]
+        if not asked:
+            print(page.read_text(encoding="utf-8") if page.is_file() else markdown(report))  # noqa: T201
     else:
-        print_report(load(folder), folder=folder)
-    return 0
+        asked = show(report, folder)
+        failures += asked
+    tell(failures, folder)
+    give_to_caller((folder,))
+    return 1 if asked else 0
 
 
 def _report_unfinished(folder: Path) -> int:
-    from utils.report.terminal import print_report  # noqa: PLC0415
+    from utils.report.pages import show, tell  # noqa: PLC0415
     from utils.report.unfinished import advice, so_far  # noqa: PLC0415
 
     report = so_far(folder)
-    if report.cases:
-        print_report(report)
+    failures = show(report) if report.cases else []
     print(advice(folder, report))  # noqa: T201
-    return 0
+    tell(failures, folder)
+    return 1 if failures else 0
 
 
 def _clean(options: argparse.Namespace) -> int:

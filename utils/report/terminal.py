@@ -44,7 +44,7 @@ NARROW: Sequence[Shown] = (
 
 
 def print_report(report: Report, console: Console | None = None, folder: Path | None = None) -> None:
-    """Print a run. `folder` is the run's; without it, nothing is said of where the files are."""
+    """Print a run. `folder` is the run's, with its files; without it, nothing is said of where the files are."""
     console = console or Console(highlight=False)
     console.print()
     console.print(_title(report))
@@ -156,9 +156,8 @@ def _joined(facts: Sequence[tuple[str, str]], width: int) -> str:
 
 
 def _print_files(console: Console, report: Report, folder: Path) -> None:
-    files = Text.assemble(
-        "\n report  ",
-        (str(folder / "report.html"), "bold"),
-        f"\n         report.md, report.json beside it; exit {report.run.exit_code}\n",
-    )
-    console.print(files, soft_wrap=True)
+    """The page to open, and what lies beside it: a page that could not be made is not named."""
+    page, *others = [name for name in ("report.html", "report.md", "report.json") if (folder / name).is_file()] or [""]
+    beside = f"{', '.join(others)} beside it; " if others else ""
+    exit_code = f"\n         {beside}exit {report.run.exit_code}\n"
+    console.print(Text.assemble("\n report  ", (str(folder / page), "bold"), exit_code), soft_wrap=True)
