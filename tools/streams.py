@@ -6,11 +6,10 @@ import codecs
 import errno
 import io
 import os
-import select
 import sys
 import unicodedata
 from dataclasses import dataclass
-from typing import Any, Optional, TextIO, Tuple
+from typing import Optional, TextIO, Tuple
 
 READABLE = {
     "—": "-", "–": "-", "−": "-", "±": "+/-", "·": "|", "…": "...", "→": "->", "≤": "<=", "≥": ">=", "×": "x",  # noqa: RUF001
@@ -26,38 +25,49 @@ READER_GONE = (errno.EPIPE, errno.EIO)
 """Nobody reads the pipe any more, or the terminal is gone: nobody misses what is not written."""
 
 
-class _Descriptor(io.FileIO):
-    """A file descriptor that takes everything: the first write that fails is the last one tried."""
+class Stream(io.TextIOWrapper):
+    """A stream that takes everything: what is printed after a first write that failed goes nowhere."""
 
     failure: Optional[OSError] = None
 
-    def write(self, data: Any) -> int:
-        """Write some bytes and return how many, or, once that has failed, how many were to be written."""
+    def write(self, text: str) -> int:
+        """Write text, or lose it."""
         try:
-            while self.failure is None:
-                written: Optional[int] = super().write(data)
-                if written is not None:
-                    return written
-                select.select([], [self], [])  # somebody else who has the terminal made it non-blocking
+            return super().write(text)
         except OSError as error:
-            self.failure = error
-        return memoryview(data).nbytes
+            self._lose(error)
+            return len(text)
+
+    def flush(self) -> None:
+        """Hand on what was written, or lose it."""
+        try:
+            super().flush()
+        except OSError as error:
+            self._lose(error)
+
+    def _lose(self, error: OSError) -> None:
+        """Let what is still buffered, and all that comes, go nowhere."""
+        self.failure = self.failure or error
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.fileno())
+        os.close(nowhere)
 
 
 @dataclass(frozen=True)
 class Streams:
     """The process's stdout and stderr."""
 
-    output: _Descriptor
+    output: Stream
+    errors: Stream
 
     def finish(self, program: str, code: int) -> int:
         """Flush both and return the exit code: `code`, but 1 for 0 where a full disk has not all that was printed."""
-        sys.stdout.flush()
+        self.output.flush()
         failure = self.output.failure
         if failure is not None and failure.errno not in READER_GONE:
-            sys.stderr.write("{}: what was printed is not complete: {}\n".format(program, failure.strerror))
+            self.errors.write("{}: what was printed is not complete: {}\n".format(program, failure.strerror))
             code = code or 1
-        sys.stderr.flush()
+        self.errors.flush()
         return code
 
 
@@ -65,9 +75,9 @@ def prepare_streams() -> Streams:
     """Make stdout and stderr such as take everything, in whatever encoding. Once, before anything is printed."""
     for descriptor in range(3):
         _open_if_closed(descriptor)
-    output, errors = _Descriptor(1, "w", closefd=False), _Descriptor(2, "w", closefd=False)
-    sys.stdout, sys.stderr = _stream(sys.stdout, output), _stream(sys.stderr, errors)
-    return Streams(output)
+    streams = Streams(_stream(sys.stdout, 1), _stream(sys.stderr, 2))
+    sys.stdout, sys.stderr = streams.output, streams.errors
+    return streams
 
 
 def readable(text: str, encoding: str) -> str:
@@ -83,10 +93,10 @@ def _open_if_closed(descriptor: int) -> None:
         os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
-def _stream(before: Optional[TextIO], descriptor: _Descriptor) -> TextIO:
+def _stream(before: Optional[TextIO], descriptor: int) -> Stream:
     """A stream with the encoding of the one before, which is None where that was closed."""
     encoding = before.encoding if before is not None else "utf-8"
-    stream = io.TextIOWrapper(io.BufferedWriter(descriptor), encoding, ERRORS)
+    stream = Stream(io.BufferedWriter(io.FileIO(descriptor, "w", closefd=False)), encoding, ERRORS)
     if before is not None:
         before.flush()
         stream.reconfigure(line_buffering=bool(before.line_buffering), write_through=getattr(before, "write_through", False))
