@@ -32,9 +32,12 @@ if __name__ == "__main__":
     try:
         use_environment()
         leave_no_bytecode()
+        from tools.streams import prepare_streams
+
+        streams = prepare_streams()
         from utils.cli import main
 
-        sys.exit(main(sys.argv[1:]))
+        sys.exit(streams.finish("run.py", main(sys.argv[1:])))
     except KeyboardInterrupt:
         print("run.py: interrupted", file=sys.stderr)
         sys.exit(130)

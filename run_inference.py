@@ -10,6 +10,7 @@ from typing import Any, Optional, Sequence
 
 from tools.contract import FAILED, RESULT_FILE, Progress, Reason, Result, to_json, write_atomically
 from tools.errors import AccelmarkError, ConfigError, Interrupted
+from tools.streams import prepare_streams
 
 _LEVELS = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")
 _EXIT_CODES = {"CONFIG": ConfigError.exit_code, "INTERRUPTED": Interrupted.exit_code}
@@ -123,4 +124,5 @@ def _say(text: str, stream: Any = None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    streams = prepare_streams()
+    sys.exit(streams.finish("run_inference.py", main()))

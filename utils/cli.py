@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tools.errors import AccelmarkError, ConfigError, NoCaseError
 from utils.runtime.masking import clean, masked
@@ -20,6 +19,20 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 DEFAULT_CONFIG = "configs/host.yaml"
+REPORT_READS = ("FLAGPERF_LOG_PATH",)
+CLEAN_READS = (
+    "FLAGPERF_PATH", "FLAGPERF_LOG_PATH", "HOSTS", "SSH_PORT", "RUNTIME", "CONNECTION", "SSH_USER", "SSH_KEY",
+    "SSH_KNOWN_HOSTS", "SSH_TRUST_FIRST_USE", "HOST_OPTIONS",
+)  # fmt: skip
+"""Keys of host.yaml without which `report` and `clean` cannot do; what the others say is nothing to them."""
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "--config": {"metavar": "FILE", "help": f"a host.yaml; default: {DEFAULT_CONFIG}"},
+    "--case": {"action": "append", "default": [], "help": "only this case of CASES; repeatable"},
+    "--vendor": {"help": "instead of VENDOR"},
+    "--set": {"action": "append", "default": [], "metavar": "KEY=VALUE", "help": "override one key; repeatable"},
+}
+"""What more than one command takes; each has only what changes something for it."""
 
 STUDIES = {
     "audit": "check that what is timed is the same work as what is judged: outputs, caching, order (--set audit=true)",
@@ -44,13 +57,11 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
+        _check_named_config(options)
         return command(options)
     except AccelmarkError as error:
         print(f"run.py: {clean(masked(str(error)))}", file=sys.stderr)  # noqa: T201
         return error.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
         print(f"run.py: {error}", file=sys.stderr)  # noqa: T201
         return 1
@@ -67,14 +78,14 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     commands = parser.add_subparsers(metavar="COMMAND", title="commands (run, where none is given)")
     _add_run(commands)
-    _add(commands, "check", _check, "tell what would happen and what is missing, without starting anything")
-    _add(commands, "list", _list, "show cases, vendors, frameworks and engines", narrowing=False).add_argument(
-        "--json", action="store_true", help="machine-readable"
-    )
-    report = _add(commands, "report", _report, "print a finished run again", narrowing=False)
+    _add(commands, "check", _check, "tell what would happen and what is missing, without starting anything", *OPTIONS)
+    inventory = _add(commands, "list", _list, "show cases, vendors, frameworks and engines")
+    inventory.add_argument("--json", action="store_true", help="machine-readable")
+    report = _add(commands, "report", _report, "print a finished run again", "--config")
     report.add_argument("run", nargs="?", help="its folder, or the beginning of its name; default: the newest")
     report.add_argument("--markdown", action="store_true", help="print report.md, for a pull request")
-    clean = _add(commands, "clean", _clean, "remove what bears our labels: containers, monitors left behind, images")
+    text = "remove what bears our labels: containers, monitors left behind, images"
+    clean = _add(commands, "clean", _clean, text, "--config", "--set")
     clean.add_argument("--keep-images", action="store_true", help="remove containers and monitors only")
     words = list(arguments)
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
@@ -83,7 +94,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    run = _add(commands, "run", _run, "run the cases and report (the default)")
+    run = _add(commands, "run", _run, "run the cases and report (the default)", *OPTIONS)
     run.add_argument("--strict", action="store_true", help="exit with 0 only if every case is OK, not TAINTED")
     run.add_argument("--wait", action="store_true", help="wait for a host that another run uses, instead of leaving it out")
     run.add_argument(
@@ -103,29 +114,28 @@ def _add(
     name: str,
     command: Callable[[argparse.Namespace], int],
     text: str,
-    narrowing: bool = True,
+    *options: str,
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
-    parser.add_argument("--config", default=None, metavar="FILE", help=f"a host.yaml; default: {DEFAULT_CONFIG}")
-    if narrowing:
-        parser.add_argument("--case", action="append", default=[], help="only this case of CASES; repeatable")
-        parser.add_argument("--vendor", help="instead of VENDOR")
-        parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one key; repeatable")
+    for option in options:
+        parser.add_argument(option, **OPTIONS[option])
     parser.set_defaults(command=command)
     return parser
+
+
+def _check_named_config(options: argparse.Namespace) -> None:
+    """A file that was named must be there, also where a command could do without."""
+    name = vars(options).get("config")
+    if name and not Path(name).exists():
+        raise ConfigError(f"{name}: no such file")
 
 
 def _request(options: argparse.Namespace) -> Request:
     from utils.planning import Request  # noqa: PLC0415
 
     path = Path(options.config) if options.config else _shown(CHECKOUT / DEFAULT_CONFIG)
-    narrowed = hasattr(options, "case")
-    return Request(
-        path,
-        tuple(options.case) if narrowed else (),
-        options.vendor if narrowed else None,
-        tuple(options.set) if narrowed else (),
-    )
+    given = vars(options)
+    return Request(path, tuple(given.get("case", ())), given.get("vendor"), tuple(given.get("set", ())))
 
 
 def _shown(path: Path) -> Path:
@@ -161,7 +171,7 @@ def _resume(options: argparse.Namespace, manner: Manner) -> int:
 
     folder = run_folder(options.resume)
     if folder is None:
-        results = _plan(options).results
+        results = _results(options)
         if not options.resume and not resumable_runs(results):
             print(f"{results}: no run to resume, so this begins one")  # noqa: T201
             return _begin(options, manner)
@@ -195,37 +205,51 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
+    from utils.ownership import give_to_caller  # noqa: PLC0415
     from utils.report.load import find_run, load, run_folder  # noqa: PLC0415
-    from utils.report.terminal import print_report  # noqa: PLC0415
+    from utils.report.markdown import markdown  # noqa: PLC0415
+    from utils.report.pages import show, tell, write_missing  # noqa: PLC0415
 
-    folder = run_folder(options.run) or find_run(_plan(options).results, options.run)
+    folder = run_folder(options.run) or find_run(_results(options), options.run)
     if not (folder / "report.json").is_file():
         return _report_unfinished(folder)
+    report, page = load(folder), folder / "report.md"
+    failures = write_missing(report, folder)
     if options.markdown:
-        print((folder / "report.md").read_text(encoding="utf-8"))  # noqa: T201
+        asked = [failure for failure in failures if failure.what == page.name]
+        if not asked:
+            print(page.read_text(encoding="utf-8") if page.is_file() else markdown(report))  # noqa: T201
     else:
-        print_report(load(folder), folder=folder)
-    return 0
+        asked = show(report, folder)
+        failures += asked
+    tell(failures, folder)
+    give_to_caller((folder,))
+    return 1 if asked else 0
 
 
 def _report_unfinished(folder: Path) -> int:
-    from utils.report.terminal import print_report  # noqa: PLC0415
+    from utils.report.pages import show, tell  # noqa: PLC0415
     from utils.report.unfinished import advice, so_far  # noqa: PLC0415
 
     report = so_far(folder)
-    if report.cases:
-        print_report(report)
+    failures = show(report) if report.cases else []
     print(advice(folder, report))  # noqa: T201
-    return 0
+    tell(failures, folder)
+    return 1 if failures else 0
 
 
 def _clean(options: argparse.Namespace) -> int:
     from utils.cleaning import clean_hosts  # noqa: PLC0415
 
-    return clean_hosts(_plan(options), images=not options.keep_images)
+    return clean_hosts(_plan_without_cases(options, CLEAN_READS), images=not options.keep_images)
 
 
-def _plan(options: argparse.Namespace) -> RunPlan:
-    from utils.planning import examine  # noqa: PLC0415
+def _results(options: argparse.Namespace) -> Path:
+    """Where runs lie."""
+    return _plan_without_cases(options, REPORT_READS).results
 
-    return examine(_request(options), CHECKOUT).plan
+
+def _plan_without_cases(options: argparse.Namespace, keys: Collection[str]) -> RunPlan:
+    from utils.planning import plan_without_cases  # noqa: PLC0415
+
+    return plan_without_cases(_request(options), CHECKOUT, keys)

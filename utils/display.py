@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+from rich.table import Column
 
 from tools.contract import Progress
 from utils.display_crowd import MOST_LINES, CrowdDisplay
-from utils.display_words import PLAIN_SECONDS, how_far, step_title
+from utils.display_words import PLAIN_SECONDS, how_far, overflow, step_title
 from utils.runtime.masking import Masker, clean
 
 
@@ -102,13 +103,14 @@ class BarDisplay(AbstractContextManager["BarDisplay"]):
         self, console: Console, hosts: tuple[str, ...], mask: Masker, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._mask = mask
+        column = Column(no_wrap=True, overflow=overflow(console))
         self._bars = Bars(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", table_column=column),
             BarColumn(bar_width=24),
-            TextColumn("{task.fields[far]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[far]}", table_column=column),
+            TimeElapsedColumn(table_column=column),
+            TimeRemainingColumn(table_column=column),
             console=console,
             refresh_per_second=2,
             transient=True,

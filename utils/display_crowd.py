@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from tools.contract import OK, TAINTED, Progress
-from utils.display_words import PLAIN_SECONDS, how_far, step_title
+from utils.display_words import PLAIN_SECONDS, how_far, overflow, step_title
 from utils.runtime.masking import Masker, clean
 
 MOST_LINES = 12
@@ -115,4 +115,4 @@ class CrowdDisplay(AbstractContextManager["CrowdDisplay"]):
         for name, one in busy[:MOST_LINES]:
             words = (f"{one.place} {one.case}".strip(), one.doing[:60], one.far)
             lines.append(Text(self._mask(clean(f"{name}  {' · '.join(filter(None, words))}"))))
-        return Text("\n", no_wrap=True, overflow="ellipsis").join(lines)
+        return Text("\n", no_wrap=True, overflow=overflow(self._console)).join(lines)

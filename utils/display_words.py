@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from rich.console import Console
+
 from tools.contract import STEPS, Progress
 from utils.runtime.masking import clean
 
@@ -9,6 +13,11 @@ PLAIN_SECONDS = 10.0
 """In plain lines, a step that goes on says how far it is this often."""
 
 STEP_NAMES = dict(STEPS)
+
+
+def overflow(console: Console) -> Literal["crop", "ellipsis"]:
+    """How a line ends that is too long for the terminal: where its encoding may lack the one character, three would not fit."""
+    return "crop" if console.options.ascii_only else "ellipsis"
 
 
 def step_title(progress: Progress) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,13 +12,15 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from tools.config_manager import HOST_KEYS, load_yaml, nearest
-from tools.errors import ConfigError, NoCaseError
+from tools.errors import ConfigError
 from utils.config_text import unusable, user_name, variable_name
 from utils.monitoring.base import INTERVAL, LEAST_INTERVAL, MOST_INTERVAL
 from utils.runtime.masking import STARS, Masker, is_secret_name, masker
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")  # with what is added, no file system finds it too long
 HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+REQUIRED = {"VENDOR": "none", "HOSTS": ["localhost"], "CASES": {}}
+"""The keys without a default, and what they have in a command that does not read them."""
 
 
 def _port(value: Any) -> Any:
@@ -141,24 +143,29 @@ class LoadedConfig:
         return masker((config.PIP_SOURCE, config.IMAGE_REGISTRY), options, config.BUILD_ARGS)
 
 
-def load_host_config(path: Path, overrides: Mapping[str, tuple[Any, str]] | None = None) -> LoadedConfig:
-    """Read host.yaml; `overrides` has for each key (value, origin), stronger than the file.
+def load_host_config(
+    path: Path, overrides: Mapping[str, tuple[Any, str]] | None = None, keys: Collection[str] = HOST_KEYS
+) -> LoadedConfig:
+    """Read host.yaml; `overrides` has for each key (value, origin), stronger than the file. Where only some `keys` are read, the
+    others have their defaults, whatever the file says.
 
-    Raises ConfigError with every complaint about the file, a line each; NoCaseError when CASES is empty.
+    Raises ConfigError with every complaint about what is read, a line each.
     """
     file = load_yaml(path)
-    values = {key: value for key, value in file.values.items() if value is not None or key in {"CASES", "HOSTS", "VENDOR"}}
+    values = {key: value for key, value in file.values.items() if value is not None or key in REQUIRED}
     origins = {key: file.where(key) for key in file.values}
     inner = {path: f"{file.name}:{line}" for path, line in file.inner.items() if path[0] not in (overrides or {})}
     for key, (value, origin) in (overrides or {}).items():
         values[key], origins[key] = value, origin
+    if keys is not HOST_KEYS:
+        values = {**{key: value for key, value in REQUIRED.items() if key not in keys}, **_read(values, keys)}
     unknown = [f"{origins[key]}: unknown key '{key}'{nearest(key, HOST_KEYS)}" for key in values if key not in HOST_KEYS]
     if unknown:
         raise ConfigError("\n".join(unknown))
     if bad := [f"{origins[key]}: {complaint}" for key, value in values.items() for complaint in unusable(value, key)]:
         raise ConfigError("\n".join(bad))
-    if values.get("CASES", 0) in (None, {}):
-        raise NoCaseError(f'{origins["CASES"]}: CASES is empty; add a line like \'"digits:pytorch_2.13": "embedded"\'')
+    if "CASES" in values and values["CASES"] is None:
+        values["CASES"] = {}
     if isinstance(values.get("FLAGPERF_LOG_LEVEL"), str):
         values["FLAGPERF_LOG_LEVEL"] = values["FLAGPERF_LOG_LEVEL"].upper()
     try:
@@ -169,8 +176,23 @@ def load_host_config(path: Path, overrides: Mapping[str, tuple[Any, str]] | None
         raise ConfigError("\n".join(complaints)) from error
     loaded = LoadedConfig(path, config, origins, inner)
     _check_together(config, origins)
-    _check_options(loaded)
+    if "CASES" in keys:
+        _check_options(loaded)
     return loaded
+
+
+def _read(values: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
+    """The values of `keys`, and of what may be one of them misspelt; of a host's own options, those of the same names."""
+
+    def read(known: Mapping[Any, Any]) -> dict[Any, Any]:
+        unknown = {key for key in known if str(key) not in HOST_KEYS and nearest(str(key), keys)}
+        return {key: value for key, value in known.items() if key in keys or key in unknown}
+
+    kept = read(values)
+    if isinstance(kept.get("HOST_OPTIONS"), Mapping):
+        options = kept["HOST_OPTIONS"].items()
+        kept["HOST_OPTIONS"] = {host: read(own) if isinstance(own, Mapping) else own for host, own in options}
+    return kept
 
 
 def _complaint(error: Mapping[str, Any], path: Path, origins: Mapping[tuple[str, ...], str]) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from tools.config_manager import load_yaml
+from utils.tables import Grid
 
 
 def inventory(checkout: Path) -> dict[str, Any]:
@@ -22,17 +21,23 @@ def inventory(checkout: Path) -> dict[str, Any]:
 
 def print_inventory(found: dict[str, Any], console: Console) -> None:
     """Two tables: cases and vendors."""
-    cases = Table("case", "written in", "data built in", "adapted by", title="Cases", box=box.SIMPLE_HEAD, title_justify="left")
+    cases = _grid(console, "Cases", "case", "written in", "data built in", "adapted by")
     for case in found["cases"]:
-        cases.add_row(case["name"], _words(case["frameworks"]), _words(case["builtin_data"]), _words(case["vendor_configs"]))
-    vendors = Table(
-        "vendor", "frameworks (images)", "engines", "monitor", title="Vendors", box=box.SIMPLE_HEAD, title_justify="left"
-    )
+        cases.add_row([case["name"], *map(_words, (case["frameworks"], case["builtin_data"], case["vendor_configs"]))])
+    vendors = _grid(console, "Vendors", "vendor", "frameworks (images)", "engines", "monitor")
     for vendor in found["vendors"]:
         monitor = "yes" if vendor["monitor"] else "no"
-        vendors.add_row(vendor["name"], _words(vendor["frameworks"]), _words(vendor["engines"]), monitor)
-    console.print(cases)
-    console.print(vendors)
+        vendors.add_row([vendor["name"], _words(vendor["frameworks"]), _words(vendor["engines"]), monitor])
+    for grid in (cases, vendors):
+        grid.fit()
+        console.print(grid.table)
+
+
+def _grid(console: Console, title: str, *heads: str) -> Grid:
+    grid = Grid(console, title=title)
+    for head in heads:
+        grid.add_column(head, is_text=True)
+    return grid
 
 
 def _case(checkout: Path, name: str) -> dict[str, Any]:
@@ -41,7 +46,7 @@ def _case(checkout: Path, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "frameworks": sorted(path.parent.name for path in (checkout / "benchmarks" / name).glob("*/__init__.py")),
-        "builtin_data": list(config.get("builtin_data", [])),
+        "builtin_data": list(config.get("builtin_data") or ()),
         "compiler": config.get("compiler"),
         "vendor_configs": sorted(
             path.name.removesuffix("_configurations.yaml") for path in folder.glob("vendor_config/*_configurations.yaml")

@@ -6,14 +6,15 @@ import datetime as dt
 import ipaddress
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tools.config_manager import HOST_KEYS, nearest, parse_setting, resolve
-from tools.errors import ConfigError
-from utils.host_config import SAFE_NAME, HostConfig, HostOptions, LoadedConfig, load_host_config
+from tools.errors import ConfigError, NoCaseError
+from utils.case_names import case_folder, check_wanted, is_wanted, shared_folders, split
+from utils.host_config import HostConfig, HostOptions, LoadedConfig, load_host_config
 from utils.plan import CasePlan, HostTarget, ImagePlan, RunPlan
 from utils.runtime.image_context import check_plan
 from utils.runtime.options import idle_options, parse_options
@@ -55,26 +56,36 @@ def plan_run(request: Request, checkout: Path) -> RunPlan:
 def examine(request: Request, checkout: Path) -> Planned:
     """The plan with its problems. Raises ConfigError only where host.yaml itself cannot be used, NoCaseError without a case."""
     loaded, case_settings = _load(request)
+    if not loaded.config.CASES:
+        raise NoCaseError(f'{loaded.where("CASES")}: CASES is empty; add a line like \'"digits:pytorch_2.13": "embedded"\'')
     config = loaded.config
-    code_path = str(PurePosixPath(os.path.normpath(checkout / config.FLAGPERF_PATH)))
+    code_path = _code_path(loaded, checkout)
     problems: list[str] = []
     remarks: list[tuple[str, str]] = []
     _check_container_options(loaded, problems, remarks)
+    problems += shared_folders(loaded)
     cases = []
     for name, data in config.CASES.items():
-        if not _wanted(name, request.cases):
+        if not is_wanted(name, request.cases):
             continue
         try:
             cases.append(_case(name, data, loaded, checkout, code_path, case_settings, remarks))
         except ConfigError as error:
             problems.append(_located(str(error), loaded))
-    _check_wanted(request.cases, config, loaded)
+    check_wanted(request.cases, loaded)
     visible = config.ACCE_VISIBLE_DEVICE_ENV_NAME
     if visible and visible not in os.environ:
         where = loaded.where("ACCE_VISIBLE_DEVICE_ENV_NAME")
         remarks.append(("WARNING", f"{where}: {visible} is not set here, so guests get none (sudo drops it: sudo {visible}=… )"))
     plan = replace(_run_plan(request, loaded, checkout, code_path, cases), remarks=tuple(remarks))
     return Planned(plan, tuple(dict.fromkeys(problems)))
+
+
+def plan_without_cases(request: Request, checkout: Path, keys: Collection[str]) -> RunPlan:
+    """The plan of a command that runs no case and reads these keys of host.yaml only. Raises ConfigError for what is wrong with
+    those, whatever the others say."""
+    loaded, _ = _load(request, keys)
+    return _run_plan(request, loaded, checkout, _code_path(loaded, checkout), ())
 
 
 def _check_container_options(loaded: LoadedConfig, problems: list[str], remarks: list[tuple[str, str]]) -> None:
@@ -94,8 +105,12 @@ def _check_container_options(loaded: LoadedConfig, problems: list[str], remarks:
             problems.append(f"{where}: {error}")
 
 
-def _load(request: Request) -> tuple[LoadedConfig, tuple[str, ...]]:
-    """host.yaml with its part of the settings (capitals), and the settings that are the cases'."""
+def _code_path(loaded: LoadedConfig, checkout: Path) -> str:
+    return str(PurePosixPath(os.path.normpath(checkout / loaded.config.FLAGPERF_PATH)))
+
+
+def _load(request: Request, keys: Collection[str] = HOST_KEYS) -> tuple[LoadedConfig, tuple[str, ...]]:
+    """host.yaml with its part of the settings (capitals), and the settings that are the cases'; of host.yaml, only `keys`."""
     overrides: dict[str, tuple[Any, str]] = {}
     case_settings = []
     for setting in request.settings:
@@ -108,7 +123,7 @@ def _load(request: Request) -> tuple[LoadedConfig, tuple[str, ...]]:
             case_settings.append(setting)
     if request.vendor:
         overrides["VENDOR"] = (request.vendor, "--vendor")
-    return load_host_config(request.config, overrides), tuple(case_settings)
+    return load_host_config(request.config, overrides, keys), tuple(case_settings)
 
 
 def _located(message: str, loaded: LoadedConfig) -> str:
@@ -117,17 +132,6 @@ def _located(message: str, loaded: LoadedConfig) -> str:
         return message
     key = {"unknown vendor": "VENDOR", "BUILD_ARGS": "BUILD_ARGS"}.get(re.split(r"[:']", message)[0].strip(), "CASES")
     return f"{loaded.where(key)}: {message}"
-
-
-def _wanted(name: str, cases: Sequence[str]) -> bool:
-    return not cases or any(name == case or name.partition(":")[0] == case for case in cases)
-
-
-def _check_wanted(cases: Sequence[str], config: HostConfig, loaded: LoadedConfig) -> None:
-    for case in cases:
-        if not any(_wanted(name, [case]) for name in config.CASES):
-            known = [part for name in config.CASES for part in (name, name.split(":")[0])]
-            raise ConfigError(f"--case {case}: not in CASES of {loaded.path}{nearest(case, known)}; add it there")
 
 
 def _case(
@@ -139,7 +143,7 @@ def _case(
     settings: tuple[str, ...],
     remarks: list[tuple[str, str]],
 ) -> CasePlan:
-    case, framework = _split(name)
+    case, framework = split(name)
     config = loaded.config
     vendor = config.VENDOR
     _check_folder(checkout / "configs", case, "case")
@@ -163,14 +167,6 @@ def _case(
         _check_engine(checkout, vendor, resolved.values["compiler"], resolved.origins["compiler"])
     plan = CasePlan(case, framework, vendor, data, None, image, resolved.as_report())
     return plan.with_data(data, code_path, loaded.where("CASES", name))
-
-
-def _split(name: str) -> tuple[str, str]:
-    """FlagPerf's `<case>:<framework>[:ignored…]`."""
-    parts = name.split(":")
-    if len(parts) < 2 or not all(SAFE_NAME.fullmatch(part) for part in parts[:2]):
-        raise ConfigError(f"CASES: '{name}' is not '<case>:<framework>', as in 'digits:pytorch_2.13'")
-    return parts[0], parts[1]
 
 
 def _check_folder(parent: Path, name: str, what: str, marker: str = "") -> None:
@@ -234,7 +230,7 @@ def _target(config: HostConfig, host: str, rank: int) -> HostTarget:
         key=own.SSH_KEY or config.SSH_KEY,
         known_hosts=config.SSH_KNOWN_HOSTS,
         trust_first_use=config.SSH_TRUST_FIRST_USE,
-        data={":".join(name.split(":")[:2]): data for name, data in own.DATA.items()},
+        data={case_folder(name): data for name, data in own.DATA.items()},
         container_options=own.ACCE_CONTAINER_OPT,
         shm_size=own.SHM_SIZE,
     )

@@ -22,9 +22,9 @@ from utils.display import make_display
 from utils.leftovers import remove_temporaries, remove_tunnels
 from utils.ownership import first_missing, give_to_caller
 from utils.record import new_record, owned
-from utils.report.build import REPORT_FILES, build_report, exit_code, write
+from utils.report.build import build_report, exit_code
 from utils.report.load import LATEST, PLAN_FILE, load, point_latest
-from utils.report.terminal import print_report
+from utils.report.pages import FILES, HOST_LOG, Failure, show, tell, write
 from utils.resume import missing, request_record, take_up
 from utils.runtime.masking import clean
 from utils.text_log import appending
@@ -78,7 +78,7 @@ def resume_and_report(folder: Path, request: Request | None, checkout: Path, man
         left = missing(plan, record)
         report = _complete(record)
         if report is not None:
-            print_report(report, Console(highlight=False), folder)
+            tell(show(report, folder), folder)
             return exit_code(report, manner.strict)
         print(f"resuming {folder.name}; to do: {', '.join(left) or 'nothing but its report'}")  # noqa: T201
         try:
@@ -90,7 +90,7 @@ def resume_and_report(folder: Path, request: Request | None, checkout: Path, man
 def _complete(record: Record) -> Report | None:
     """The run's report where it is whole: all its files, with `latest` at them, and all that is put away in it."""
     folder = record.folder
-    if not all((folder / name).is_file() for name in REPORT_FILES):
+    if not all((folder / name).is_file() for name in FILES):
         return None
     if not ((folder.parent / LATEST).exists() and (folder.parent / LATEST).resolve().name >= folder.name):
         return None
@@ -102,16 +102,18 @@ def _complete(record: Record) -> Report | None:
 def _run(plan: RunPlan, record: Record, manner: Manner) -> int:
     console = Console(highlight=False)
     folder = record.folder
-    failures: list[OSError] = []
+    failures: list[Failure] = []
     hosts = tuple(host.host for host in plan.hosts)
-    with _host_log(folder / "host.out.log", plan), make_display(console, hosts, plan.mask) as display:
+    with _host_log(folder / HOST_LOG, plan), make_display(console, hosts, plan.mask) as display:
         _write(record, display)
         _tell(plan, display)
         keep = partial(_keep, folder=folder, failures=failures)
         report = run_plan(plan, display, keep, manner.strict, record=record, waits=manner.waits)
-    print_report(report, console, None if failures else folder)
-    if failures:
-        raise AccelmarkError(f"{folder}: the report cannot be written: {failures[0]}; free some space, the figures are above")
+    unwritten = [failure.error for failure in failures if isinstance(failure.error, OSError)]
+    shown = show(report, None if unwritten else folder, console)
+    tell([failure for failure in (*failures, *shown) if failure.error not in unwritten], folder)
+    if unwritten:
+        raise AccelmarkError(f"{folder}: the report cannot be written: {unwritten[0]}; free some space, the figures are above")
     return report.run.exit_code
 
 
@@ -131,13 +133,13 @@ def _tell(plan: RunPlan, display: Display) -> None:
             display.message(f"note: {text}")
 
 
-def _keep(report: Report, folder: Path, failures: list[OSError]) -> None:
-    """Write the report; what a full disk says to that goes to `failures`, as the figures can still be printed."""
+def _keep(report: Report, folder: Path, failures: list[Failure]) -> None:
+    """Write the report; what a full disk or a bug says to that goes to `failures`, as the figures can still be printed."""
+    failures += write(report, folder)
     try:
-        write(report, folder)
         point_latest(folder)
     except OSError as error:
-        failures.append(error)
+        failures.append(Failure(LATEST, error))
 
 
 def _with_folder(plan: RunPlan) -> RunPlan:

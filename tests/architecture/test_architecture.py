@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SHARED_WITH_HOST = {"tools.contract", "tools.errors", "tools.config_manager"}
+SHARED_WITH_HOST = {"tools.contract", "tools.errors", "tools.config_manager", "tools.streams"}
 HOST_SCRIPTS = {
     "utils/sys_monitor.py",
     *(f"utils/monitoring/{name}.py" for name in ("base", "daemon", "procfs", "readings")),
@@ -48,7 +48,7 @@ def begins(modules, *packages):
 
 
 @pytest.mark.parametrize("name", sources("utils") + ["run.py"])
-def test_the_host_imports_three_modules_of_the_guest_and_no_framework(name):
+def test_the_host_imports_what_both_sides_share_of_the_guest_and_no_framework(name):
     modules = imported(name)
     of_guest = {
         module for module in begins(modules, "tools") if not any(f"{module}.".startswith(f"{one}.") for one in SHARED_WITH_HOST)

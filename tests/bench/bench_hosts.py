@@ -52,7 +52,7 @@ def run_report(plan):
 
     from utils.dispatch import run_plan
     from utils.display import make_display
-    from utils.report.build import write
+    from utils.report.pages import write
     from utils.report.terminal import print_report
 
     folder = plan.results / "latest"

@@ -21,7 +21,7 @@ sys.path[:0] = ["", "tests/unit"]
 from pathlib import Path
 from report_example import make_case_report, make_report, make_result
 from utils.monitoring.log import summarise
-from utils.report.build import write
+from utils.report.pages import write
 summary = summarise(Path("docker_images/nvidia"), "nvidia", Path(sys.argv[1]))
 assert not summary.errors and len(summary.devices) == 8 and summary.peak_flops, summary
 write(make_report(make_case_report(make_result(), summary)), Path(sys.argv[1]).parent)

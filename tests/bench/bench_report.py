@@ -17,7 +17,7 @@ from report_example import STARTED, make_case_report, make_monitor, make_report,
 
 from tools.contract import LATENCIES_FILE
 from utils.monitoring.model import Series
-from utils.report.build import write
+from utils.report.pages import write
 
 PLAIN = "import jinja2, numpy, pydantic, plotly.offline"
 

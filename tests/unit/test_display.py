@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from tools.contract import Progress
+from tools.streams import ERRORS
 from utils.display import BarDisplay, PlainDisplay
 from utils.display_words import PLAIN_SECONDS
 from utils.runtime.masking import Masker
@@ -83,3 +84,14 @@ def test_plain_lines_say_how_far_a_long_step_is_now_and_then():
         report(display, clock, "f", done, 10, PLAIN_SECONDS / 2)
     step = "node0  1/2 digits: step f of a-g, engine forward"
     assert stream.getvalue().splitlines() == [step, step + ", 5 of 10 batches"]
+
+
+def test_a_line_that_is_too_long_does_not_wrap_in_a_terminal_whose_encoding_has_no_ellipsis():
+    stream = io.TextIOWrapper(io.BytesIO(), "ascii", ERRORS)
+    console = Console(file=stream, force_terminal=True, width=60, color_system=None)
+    display = BarDisplay(console, ("node1",), Masker(), Seconds())
+    display.start_case("node1", "stable_diffusion:pytorch_2.13", 1, 2)
+    display.progress("node1", Progress("f", 1_200, 6_750, "batches"))
+    console.print(display._bars.get_renderable())
+    stream.flush()
+    assert [len(line) <= 60 for line in stream.buffer.getvalue().decode("ascii").splitlines()] == [True]

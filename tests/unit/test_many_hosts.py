@@ -15,7 +15,8 @@ from utils import case_run, dispatch
 from utils.display import BarDisplay, PlainDisplay, make_display
 from utils.display_crowd import MOST_LINES, CrowdDisplay
 from utils.display_words import PLAIN_SECONDS
-from utils.report.build import case_report, to_json, write
+from utils.report.build import case_report, to_json
+from utils.report.pages import write
 from utils.report.schema import Report
 from utils.runtime.masking import Masker
 

@@ -19,7 +19,8 @@ from report_example import (
 from report_parts import rich
 
 from tools.contract import Reason
-from utils.report.build import exit_code, failed_case, to_json, write
+from utils.report.build import exit_code, failed_case, to_json
+from utils.report.pages import write
 from utils.report.schema import CaseReport, Report, json_schema
 
 ROOT = Path(__file__).parents[2]

@@ -86,6 +86,7 @@ def test_the_terminal_shows_every_case_with_its_figures_at_any_width():
 
 
 def test_the_terminal_tells_of_a_failed_case_what_to_do_next(tmp_path):
+    (tmp_path / "report.html").touch()
     text = printed(example_report(), folder=tmp_path)
     assert "FAILED OOM: bertLarge: the container was ended" in text
     assert "→ lower batch_size" in text

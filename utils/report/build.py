@@ -1,4 +1,4 @@
-"""Merges what guests measured, monitors saw and the host knows into one report, judges it and writes it to the run's folder."""
+"""Merges what guests measured, monitors saw and the host knows into one report and judges it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
-from tools.contract import FAILED, OK, TAINTED, Reason, Result, write_atomically
+from tools.contract import FAILED, OK, TAINTED, Reason, Result
 from tools.errors import ConfigError, HostError, Interrupted, NoCaseError
 from utils.monitoring.model import MonitorSummary, Series
 from utils.monitoring.series import POINTS, extremes
 from utils.plan import CasePlan, HostTarget, RunPlan
 from utils.report.doubts import judged
 from utils.report.hosts import over_hosts
-from utils.report.html import html
-from utils.report.markdown import markdown
 from utils.report.metrics import metrics
 from utils.report.phases import sections
 from utils.report.placement import of_what_was_measured
@@ -27,7 +24,6 @@ from utils.report.schema import CaseReport, MonitorReport, ReasonReport, Report,
 from utils.report.versions import host_versions
 
 REPORT_FILE = "report.json"
-REPORT_FILES = (REPORT_FILE, "report.md", "report.html")
 WHOLE_SERIES, FEWEST_POINTS = 16, 60
 """The monitors of so many results keep all points of their series; of more, each keeps fewer, but at least so many."""
 
@@ -101,13 +97,6 @@ def exit_code(report: Report, strict: bool = False) -> int:
     """Return 0 if every case is OK or TAINTED (`strict`: only OK), 130 if one was interrupted, else 1; 2 or 3 where every case
     failed by its configuration or for its host, 4 where there is none."""
     return _exit_code(report.cases, strict)
-
-
-def write(report: Report, folder: Path) -> None:
-    """Write report.json, report.md and report.html into the run's folder, each whole or not at all. Raises OSError."""
-    write_atomically(folder / REPORT_FILE, to_json(report))
-    write_atomically(folder / "report.md", markdown(report))
-    write_atomically(folder / "report.html", html(report, folder))
 
 
 def to_json(report: Report) -> str:

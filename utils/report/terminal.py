@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from rich import box
 from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from utils.report.hosts import shown as shown_cases
@@ -19,10 +18,33 @@ from utils.report.schema import CaseReport, Report
 from utils.report.terminal_hosts import print_over_hosts
 from utils.report.terminal_tables import STYLES, print_tables
 from utils.report.words import MARKS, advice, clean, conditions, duration, engine, moment, verdict, worst
+from utils.tables import Grid, Shown, Wrapped, fullest
+
+STATUS = "status"
+HEADS = {
+    "core": "core\nitems/s", "±%": "\n±%", "whole": "whole\nitems/s", "speed-up": "speed\n-up", "accuracy": "accu-\nracy",
+    **{name: f"{name}\nms" for name in PERCENTILES}, "MFU": "\nMFU",
+}  # fmt: skip
+WIDE: Sequence[Shown] = (
+    (STATUS, *HEADS),
+    tuple(HEADS),
+    tuple(name for name in HEADS if name != "p90"),
+    tuple(name for name in HEADS if name not in ("p90", "MFU")),
+)
+"""What of a case is shown in its row, from the fullest table to the one that fits into 80 columns."""
+
+NARROW: Sequence[Shown] = (
+    WIDE[-1],
+    ("core", "±%", "speed-up", "accuracy", "p50", "p99"),
+    ("core", "±%", "speed-up", "accuracy", "p99"),
+    ("core", "speed-up", "p99"),
+    ("core",),
+)
+"""What is shown where long names have to be broken."""
 
 
 def print_report(report: Report, console: Console | None = None, folder: Path | None = None) -> None:
-    """Print a run. `folder` is the run's; without it, nothing is said of where the files are."""
+    """Print a run. `folder` is the run's, with its files; without it, nothing is said of where the files are."""
     console = console or Console(highlight=False)
     console.print()
     console.print(_title(report))
@@ -30,10 +52,11 @@ def print_report(report: Report, console: Console | None = None, folder: Path | 
         notes = footnotes(report, HOST_PERCENTILES)
         print_over_hosts(console, report, notes)
     else:
-        figures, notes = _figures(console, report)
-        console.print(figures)
+        grid, figures = fullest(WIDE, NARROW, partial(_grid, console, report))
+        notes = _notes(report, figures)
+        console.print(grid.table)
     for place, note in enumerate(notes):
-        console.print(Padding(Text(f"{marker(place)} {note}", style="dim"), (0, 1), expand=False))
+        console.print(Padding(Wrapped(f"{marker(place)} {note}", "dim", encoding=console.encoding), (0, 1), expand=False))
     for case in shown_cases(report):
         _print_case(console, report, case, folder)
     if folder is not None:
@@ -51,58 +74,52 @@ def _title(report: Report) -> Text:
     return title
 
 
-def _figures(console: Console, report: Report) -> tuple[Table, list[str]]:
-    """The fullest table that fits, with its footnotes: status in its own column, below the name, without p90, without MFU."""
-    few = ("p50", "p99")
-    layouts = ((True, PERCENTILES, True), (False, PERCENTILES, True), (False, few, True), (False, few, False))
-    unlimited = console.options.update(max_width=1000)
-    for own_status, shown, mfu in layouts:
-        notes = footnotes(report, shown)
-        table = _table(report, notes, own_status, shown, mfu)
-        if console.measure(table, options=unlimited).maximum <= console.width:
-            break
-    return table, notes
-
-
-def _table(report: Report, notes: Sequence[str], own_status: bool, shown: Sequence[str], mfu: bool) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column("case", min_width=14, overflow="fold", vertical="top")
-    if own_status:
-        table.add_column("status", no_wrap=True)
-    table.add_column("", style="dim", no_wrap=True)
-    heads = ["core\nitems/s", "\n±%", "whole\nitems/s", "speed\n-up", "accu-\nracy", *(f"{name}\nms" for name in shown)]
-    for head in [*heads, "\nMFU"] if mfu else heads:
-        table.add_column(head, justify="right", no_wrap=True)
+def _grid(console: Console, report: Report, shown: Shown) -> Grid:
+    grid = Grid(console)
+    grid.add_column("case", is_text=True)
+    if STATUS in shown:
+        grid.add_column(STATUS, is_text=True)
+    grid.add_column("", is_text=True, style="dim")
+    figures = [name for name in shown if name != STATUS]
+    for name in figures:
+        grid.add_column(HEADS[name])
     for place, case in enumerate(report.cases):
         if place:
-            table.add_row()
-        table.add_row(*_name(case, own_status), *_numbers(case, notes, shown)[: len(table.columns) - 1 - own_status])
-    return table
+            grid.add_row([""] * len(grid.table.columns))
+        numbers = _numbers(case, _notes(report, shown))
+        grid.add_row([*_name(case, STATUS in shown), _phases(case), *(numbers[name] for name in figures)])
+    return grid
+
+
+def _notes(report: Report, shown: Shown) -> list[str]:
+    return footnotes(report, [name for name in shown if name in PERCENTILES])
 
 
 def _name(case: CaseReport, own_status: bool) -> list[Text]:
-    status = Text(f"{MARKS[case.status]} {case.status}", style=STYLES[case.status])
+    status = Text(f"{MARKS[case.status]}\u00a0{case.status}", style=STYLES[case.status])
     lines = [Text(clean(case.case), style="bold"), Text(clean(engine(case))), Text(clean(conditions(case)), style="dim")]
     if own_status:
         return [Text("\n").join(lines), status]
     return [Text("\n").join([lines[0], status, *lines[1:]])]
 
 
-def _numbers(case: CaseReport, notes: Sequence[str], shown: Sequence[str]) -> list[Text]:
-    figures = row(case, notes, shown)
+def _phases(case: CaseReport) -> str:
+    return "engine\nframework" if case.compiler else "framework"
+
+
+def _numbers(case: CaseReport, notes: Sequence[str]) -> dict[str, Text]:
+    """Each figure's cell, the engine's above the framework's, but one speed-up and one MFU for both."""
+    figures = row(case, notes, PERCENTILES)
+    phases = [figures.inference, figures.validation] if case.compiler else [figures.validation]
+    cells = [_phase(one) for one in phases]
+    stacked = {name: Text("\n".join(cell[name] for cell in cells), "bold" if name == "core" else "") for name in cells[0]}
     mfu = Text.assemble(figures.mfu, ("\nmeasured" if figures.mfu_measured else "", "dim"))
-    if case.compiler is None:
-        return [Text("framework"), *_phase(figures.validation, None, ""), mfu]
-    return [Text("engine\nframework"), *_phase(figures.inference, figures.validation, figures.speedup), mfu]
+    return {**stacked, "speed-up": Text(figures.speedup if case.compiler else ""), "MFU": mfu}
 
 
-def _phase(first: PhaseRow, second: PhaseRow | None, speedup: str) -> list[Text]:
-    """One cell for each figure, the engine's above the framework's, but one speed-up for both."""
-    shown = [one for one in (first, second) if one is not None]
-    columns = [(one.core, one.error, one.whole, "", one.accuracy, *one.percentiles) for one in shown]
-    cells = ["\n".join(column) for column in zip(*columns, strict=True)]
-    cells[3] = speedup
-    return [Text(cell, style="bold" if place == 0 else "") for place, cell in enumerate(cells)]
+def _phase(phase: PhaseRow) -> dict[str, str]:
+    percentiles = dict(zip(PERCENTILES, phase.percentiles, strict=True))
+    return {"core": phase.core, "±%": phase.error, "whole": phase.whole, "accuracy": phase.accuracy, **percentiles}
 
 
 def _print_case(console: Console, report: Report, case: CaseReport, folder: Path | None) -> None:
@@ -114,34 +131,33 @@ def _print_case(console: Console, report: Report, case: CaseReport, folder: Path
         head.append(f" on {clean(case.host)}", style="dim")
     console.print(head)
     if facts:
-        console.print(_item(_joined(facts, console.width - 4)))
+        console.print(_item(console, _joined(facts, console.width - 4)))
     for reason in case.reasons:
-        console.print(_item(f"{case.status} {clean(reason.kind)}: {clean(reason.message)}", STYLES[case.status]))
+        console.print(_item(console, f"{case.status} {clean(reason.kind)}: {clean(reason.message)}", STYLES[case.status]))
         next_step = advice(case, reason)
         if next_step:
-            console.print(_item(f"→ {next_step}"))
+            console.print(_item(console, f"→ {next_step}"))
     for note in case.notes:
-        console.print(_item(f"note: {clean(note)}"))
+        console.print(_item(console, f"note: {clean(note)}"))
     print_tables(console, case)
     if case.status == "FAILED":
         logs = folder / case.folder if folder else case.folder
         console.print(Text(f"   logs: {logs}", style="dim"), soft_wrap=True)
 
 
-def _item(text: str, style: str = "") -> Padding:
-    return Padding(Text(text, style=style), (0, 1, 0, 3), expand=False)
+def _item(console: Console, text: str, style: str = "") -> Padding:
+    return Padding(Wrapped(text, style, encoding=console.encoding), (0, 1, 0, 3), expand=False)
 
 
 def _joined(facts: Sequence[tuple[str, str]], width: int) -> str:
     """The facts in lines of at most `width`, broken between two of them, never within one."""
     glued = [f"{name} {value}".replace(" ", "\u00a0") for name, value in facts]
-    return textwrap.fill(" · ".join(glued), width, break_long_words=False).replace("\u00a0", " ")
+    return textwrap.fill(" · ".join(glued), width, break_long_words=False)
 
 
 def _print_files(console: Console, report: Report, folder: Path) -> None:
-    files = Text.assemble(
-        "\n report  ",
-        (str(folder / "report.html"), "bold"),
-        f"\n         report.md, report.json beside it; exit {report.run.exit_code}\n",
-    )
-    console.print(files, soft_wrap=True)
+    """The page to open, and what lies beside it: a page that could not be made is not named."""
+    page, *others = [name for name in ("report.html", "report.md", "report.json") if (folder / name).is_file()] or [""]
+    beside = f"{', '.join(others)} beside it; " if others else ""
+    exit_code = f"\n         {beside}exit {report.run.exit_code}\n"
+    console.print(Text.assemble("\n report  ", (str(folder / page), "bold"), exit_code), soft_wrap=True)

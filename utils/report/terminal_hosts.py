@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table as Grid
 from rich.text import Text
 
 from utils.report.hosts import Group, groups
 from utils.report.hosts_tables import hosts_table
 from utils.report.schema import Report
-from utils.report.table import Table
 from utils.report.terminal_tables import grid
 from utils.report.words import clean, conditions, engine
+from utils.tables import Shown, Wrapped, fullest
 
-LAYOUTS = (
+LAYOUTS: Sequence[Shown] = (
     ("core items/s", "± %", "to median", "whole items/s", "speed-up", "accuracy", "p50 ms", "p99 ms", "MFU", "power"),
     ("core items/s", "± %", "to median", "speed-up", "accuracy", "p50 ms", "p99 ms"),
     ("core items/s", "to median", "accuracy", "p99 ms"),
 )
 """The figures of a host, from the fullest table to the one that fits into 80 columns."""
+
+NARROW: Sequence[Shown] = (LAYOUTS[-1], ("core items/s", "to median", "p99 ms"), ("core items/s", "to median"), ("core items/s",))
+"""The figures where long names have to be broken."""
 
 BOLD = ("host", "core items/s")
 
@@ -37,15 +39,11 @@ def _print_group(console: Console, group: Group, footnotes: Sequence[str]) -> No
     head = Text.assemble("\n ", (clean(first.case), "bold"), f" {clean(engine(first))} ", (clean(conditions(first)), "dim"))
     console.print(head)
     table = hosts_table(group, footnotes)
-    console.print(Padding(_fitting(console, table), (0, 1, 0, 1), expand=False))
+    fitting, _ = fullest(LAYOUTS, NARROW, lambda figures: grid(console, table, _is_bold, ("host", "status", *figures)))
+    console.print(Padding(fitting.table, (0, 1, 0, 1), expand=False))
     for note in table.notes:
-        console.print(Padding(Text(clean(note), style="dim"), (0, 1, 0, 1), expand=False))
+        console.print(Padding(Wrapped(clean(note), "dim", encoding=console.encoding), (0, 1, 0, 1), expand=False))
 
 
-def _fitting(console: Console, table: Table) -> Grid:
-    unlimited = console.options.update(max_width=1000)
-    for figures in LAYOUTS:
-        fitting = grid(table, ("host", "status", *figures), lambda name, _: name in BOLD)
-        if console.measure(fitting, options=unlimited).maximum + 2 <= console.width:
-            break
-    return fitting
+def _is_bold(name: str, _: Mapping[str, str]) -> bool:
+    return name in BOLD

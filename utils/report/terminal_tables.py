@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
-from rich import box
 from rich.console import Console, RenderableType
 from rich.padding import Padding
-from rich.table import Table as Grid
 from rich.text import Text
 
 from utils.report.load_tables import KNEE, scenario_table, sweep_table
@@ -15,12 +14,23 @@ from utils.report.rows import status_cell
 from utils.report.schema import CaseReport
 from utils.report.table import Table
 from utils.report.words import STATUSES, clean
+from utils.tables import Grid, Shown, Wrapped, fullest
 
 STYLES = {"OK": "green", "TAINTED": "yellow", "INVALID": "bold magenta", "FAILED": "bold red"}
 TONES = {status_cell(status): STYLES[status] for status in STATUSES}
-SHOWN = {
-    "scenarios": ("scenario", "mode", "result", "loadgen", "status", "accuracy"),
-    "sweep": ("batch", "clients", "core items/s", "p50 ms", "p99 ms", "status"),
+MARGINS = (3, 1)
+"""Columns to the left and to the right of a table."""
+
+SHOWN: dict[str, Sequence[Shown]] = {
+    "scenarios": (
+        ("scenario", "mode", "result", "loadgen", "status", "accuracy"),
+        ("scenario", "mode", "result", "status"),
+        ("scenario", "result", "status"),
+    ),
+    "sweep": (
+        ("batch", "clients", "core items/s", "p50 ms", "p99 ms", "status"),
+        ("batch", "clients", "core items/s", "status"),
+    ),
 }
 
 
@@ -28,21 +38,27 @@ def print_tables(console: Console, case: CaseReport) -> None:
     """Print a case's scenarios and its sweep, those there are."""
     for table in (*scenario_table(case), *sweep_table(case)):
         console.print(_indented(Text(f"\n{table.title}", style="bold")))
-        console.print(_indented(grid(table, SHOWN[table.kind], _is_knee)))
+        shown, _ = fullest((), SHOWN[table.kind], partial(grid, console, table, _is_knee))
+        console.print(_indented(shown.table))
         for note in table.notes:
-            console.print(_indented(Text(clean(note), style="dim")))
+            console.print(_indented(Wrapped(clean(note), "dim", encoding=console.encoding)))
 
 
-def grid(table: Table, shown: Sequence[str], bold: Callable[[str, Mapping[str, str]], bool]) -> Grid:
+def grid(console: Console, table: Table, bold: Callable[[str, Mapping[str, str]], bool], shown: Shown) -> Grid:
     """The columns `shown` of a table; `bold` is asked for each of them, and its row by the names of the columns."""
-    made = Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
+    made = Grid(console, margin=sum(MARGINS), show_edge=False)
     for name in shown:
-        is_text = table.heads.index(name) < table.texts
-        made.add_column(name.replace(" items/s", "\nitems/s"), justify="left" if is_text else "right", overflow="fold")
+        made.add_column(name.replace(" items/s", "\nitems/s"), is_text=table.heads.index(name) < table.texts)
     for row in table.rows:
         cells = dict(zip(table.heads, row, strict=True))
-        made.add_row(*(Text(clean(cells[name]), TONES.get(cells[name], "bold" if bold(name, cells) else "")) for name in shown))
+        made.add_row(_cell(cells[name], bold(name, cells)) for name in shown)
     return made
+
+
+def _cell(text: str, is_bold: bool) -> Text:
+    if text in TONES:
+        return Text(text.replace(" ", "\u00a0"), TONES[text])
+    return Text(clean(text), "bold" if is_bold else "")
 
 
 def _is_knee(_: str, cells: Mapping[str, str]) -> bool:
@@ -50,4 +66,4 @@ def _is_knee(_: str, cells: Mapping[str, str]) -> bool:
 
 
 def _indented(content: RenderableType) -> Padding:
-    return Padding(content, (0, 1, 0, 3), expand=False)
+    return Padding(content, (0, MARGINS[1], 0, MARGINS[0]), expand=False)

@@ -29,12 +29,13 @@ from utils.runtime.watch import EngineWatch
 GUEST_ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONUNBUFFERED": "1",
+    "PYTHONIOENCODING": "utf-8",
     "PIP_BREAK_SYSTEM_PACKAGES": "1",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     "PIP_NO_INPUT": "1",
     "PIP_ROOT_USER_ACTION": "ignore",
 }
-"""The code is read-only, output is read line by line, and the container's Python is thrown away with it."""
+"""The code is read-only, output is read line by line and as UTF-8, and the container's Python is thrown away with it."""
 
 REMEDIES = (
     (

@@ -34,7 +34,7 @@ class ProcessPlace:
         """Run a command as a child process; see Place.run. Memory has no limit here, so none is ever reported as reached."""
         command = [self.connection.python, *argv[1:]] if argv[0] == "python3" else list(argv)
         pip = pip_environment(self.plan.pip_source)
-        env = {"PYTHONUNBUFFERED": "1", **pip, **self.plan.environment, **self.environment}
+        env = {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", **pip, **self.plan.environment, **self.environment}
         try:
             completed = self.connection.run(
                 command, timeout=timeout, cwd=self.plan.code_path, env=env, on_line=on_line, cancelled=cancelled

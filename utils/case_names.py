@@ -1,0 +1,50 @@
+"""Keys of CASES, FlagPerf's `<case>:<framework>[:ignored…]`: what they name, and which of them a command line means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from tools.config_manager import nearest
+from tools.errors import ConfigError
+from utils.host_config import SAFE_NAME
+
+if TYPE_CHECKING:
+    from utils.host_config import LoadedConfig
+
+
+def split(name: str) -> tuple[str, str]:
+    """Case and framework. Raises ConfigError where a key is not made of them."""
+    parts = name.split(":")
+    if len(parts) < 2 or not all(SAFE_NAME.fullmatch(part) for part in parts[:2]):
+        raise ConfigError(f"CASES: '{name}' is not '<case>:<framework>', as in 'digits:pytorch_2.13'")
+    return parts[0], parts[1]
+
+
+def case_folder(name: str) -> str:
+    """What of a key names the case's folder of results: `<case>:<framework>`."""
+    return ":".join(name.split(":")[:2])
+
+
+def shared_folders(loaded: LoadedConfig) -> Iterator[str]:
+    """A complaint for each key of CASES whose results would go where those of an earlier one go."""
+    first: dict[str, str] = {}
+    for name in loaded.config.CASES:
+        other = first.setdefault(case_folder(name).lower(), name)  # not every file system tells capitals from small letters
+        if other != name:
+            what = f"'{name}' and '{other}' ({loaded.where('CASES', other)}) have one folder of results"
+            yield f"{loaded.where('CASES', name)}: CASES: {what}: only <case>:<framework> counts, capitals do not; remove one"
+
+
+def is_wanted(name: str, cases: Sequence[str]) -> bool:
+    """Whether the command line's `cases` have this key, by its first part, its first two or all of it; without any, all are."""
+    return not cases or not {name, case_folder(name), name.partition(":")[0]}.isdisjoint(cases)
+
+
+def check_wanted(cases: Sequence[str], loaded: LoadedConfig) -> None:
+    """Raises ConfigError where the command line names a case that CASES has not."""
+    names = loaded.config.CASES
+    for case in cases:
+        if not any(is_wanted(name, [case]) for name in names):
+            known = [part for name in names for part in (name, case_folder(name), name.partition(":")[0])]
+            raise ConfigError(f"--case {case}: not in CASES of {loaded.path}{nearest(case, known)}; add it there")
