@@ -10,10 +10,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loguru import logger
+
 from tools.errors import AccelmarkError, ConfigError, NoCaseError
-from utils.runtime.masking import clean, masked
+from utils.runtime.masking import masked
+from utils.stdio import complain, say
 
 if TYPE_CHECKING:
+    from loguru import Record
+
     from utils.plan import RunPlan
     from utils.planning import Request
     from utils.running import Manner
@@ -43,17 +48,23 @@ def main(arguments: Sequence[str]) -> int:
     """Do what the command line says and return the exit code. Errors are printed here, without a traceback."""
     options = parse(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
+    logger.configure(patcher=_plainly)
     try:
         return command(options)
     except AccelmarkError as error:
-        print(f"run.py: {clean(masked(str(error)))}", file=sys.stderr)  # noqa: T201
+        complain(error)
         return error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        print(f"run.py: {error}", file=sys.stderr)  # noqa: T201
+        complain(error)
         return 1
+
+
+def _plainly(record: Record) -> None:
+    """Let no log, wherever it goes, say what a terminal would obey."""
+    record["message"] = masked(record["message"])
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -163,7 +174,7 @@ def _resume(options: argparse.Namespace, manner: Manner) -> int:
     if folder is None:
         results = _plan(options).results
         if not options.resume and not resumable_runs(results):
-            print(f"{results}: no run to resume, so this begins one")  # noqa: T201
+            say(f"{results}: no run to resume, so this begins one")
             return _begin(options, manner)
         folder = find_run(results, options.resume or None, resumable_runs)
     typed = options.config or options.case or options.vendor or options.set
@@ -171,26 +182,24 @@ def _resume(options: argparse.Namespace, manner: Manner) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from rich.console import Console  # noqa: PLC0415
-
     from utils.check import check, exit_code, print_findings  # noqa: PLC0415
+    from utils.console import PlainConsole  # noqa: PLC0415
     from utils.planning import examine  # noqa: PLC0415
 
     findings = check(examine(_request(options), CHECKOUT))
-    print_findings(findings, Console(highlight=False))
+    print_findings(findings, PlainConsole())
     return exit_code(findings)
 
 
 def _list(options: argparse.Namespace) -> int:
-    from rich.console import Console  # noqa: PLC0415
-
+    from utils.console import PlainConsole  # noqa: PLC0415
     from utils.listing import inventory, print_inventory  # noqa: PLC0415
 
     found = inventory(CHECKOUT)
     if options.json:
-        print(json.dumps(found, indent=1))  # noqa: T201
+        say(json.dumps(found, indent=1))
     else:
-        print_inventory(found, Console(highlight=False))
+        print_inventory(found, PlainConsole())
     return 0
 
 
@@ -202,7 +211,7 @@ def _report(options: argparse.Namespace) -> int:
     if not (folder / "report.json").is_file():
         return _report_unfinished(folder)
     if options.markdown:
-        print((folder / "report.md").read_text(encoding="utf-8"))  # noqa: T201
+        say((folder / "report.md").read_text(encoding="utf-8"))
     else:
         print_report(load(folder), folder=folder)
     return 0
@@ -215,7 +224,7 @@ def _report_unfinished(folder: Path) -> int:
     report = so_far(folder)
     if report.cases:
         print_report(report)
-    print(advice(folder, report))  # noqa: T201
+    say(advice(folder, report))
     return 0
 
 

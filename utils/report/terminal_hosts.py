@@ -14,7 +14,7 @@ from utils.report.hosts_tables import hosts_table
 from utils.report.schema import Report
 from utils.report.table import Table
 from utils.report.terminal_tables import grid
-from utils.report.words import clean, conditions, engine
+from utils.report.words import conditions, engine
 
 LAYOUTS = (
     ("core items/s", "± %", "to median", "whole items/s", "speed-up", "accuracy", "p50 ms", "p99 ms", "MFU", "power"),
@@ -34,12 +34,12 @@ def print_over_hosts(console: Console, report: Report, footnotes: Sequence[str])
 
 def _print_group(console: Console, group: Group, footnotes: Sequence[str]) -> None:
     first = group.first
-    head = Text.assemble("\n ", (clean(first.case), "bold"), f" {clean(engine(first))} ", (clean(conditions(first)), "dim"))
+    head = Text.assemble("\n ", (first.case, "bold"), f" {engine(first)} ", (conditions(first), "dim"))
     console.print(head)
     table = hosts_table(group, footnotes)
     console.print(Padding(_fitting(console, table), (0, 1, 0, 1), expand=False))
     for note in table.notes:
-        console.print(Padding(Text(clean(note), style="dim"), (0, 1, 0, 1), expand=False))
+        console.print(Padding(Text(note, style="dim"), (0, 1, 0, 1), expand=False))
 
 
 def _fitting(console: Console, table: Table) -> Grid:

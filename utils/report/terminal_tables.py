@@ -14,7 +14,7 @@ from utils.report.load_tables import KNEE, scenario_table, sweep_table
 from utils.report.rows import status_cell
 from utils.report.schema import CaseReport
 from utils.report.table import Table
-from utils.report.words import STATUSES, clean
+from utils.report.words import STATUSES
 
 STYLES = {"OK": "green", "TAINTED": "yellow", "INVALID": "bold magenta", "FAILED": "bold red"}
 TONES = {status_cell(status): STYLES[status] for status in STATUSES}
@@ -30,7 +30,7 @@ def print_tables(console: Console, case: CaseReport) -> None:
         console.print(_indented(Text(f"\n{table.title}", style="bold")))
         console.print(_indented(grid(table, SHOWN[table.kind], _is_knee)))
         for note in table.notes:
-            console.print(_indented(Text(clean(note), style="dim")))
+            console.print(_indented(Text(note, style="dim")))
 
 
 def grid(table: Table, shown: Sequence[str], bold: Callable[[str, Mapping[str, str]], bool]) -> Grid:
@@ -41,7 +41,7 @@ def grid(table: Table, shown: Sequence[str], bold: Callable[[str, Mapping[str, s
         made.add_column(name.replace(" items/s", "\nitems/s"), justify="left" if is_text else "right", overflow="fold")
     for row in table.rows:
         cells = dict(zip(table.heads, row, strict=True))
-        made.add_row(*(Text(clean(cells[name]), TONES.get(cells[name], "bold" if bold(name, cells) else "")) for name in shown))
+        made.add_row(*(Text(cells[name], TONES.get(cells[name], "bold" if bold(name, cells) else "")) for name in shown))
     return made
 
 
