@@ -65,7 +65,7 @@ def _check(config: Any, model: Any) -> None:
     compiler = os.environ.get("CXX", "g++")
     if shutil.which(compiler) is None:
         raise ConfigError(
-            f"inductor compiles C++, and {compiler} is not where this case runs; install g++ there (in an image, by its Dockerfile), "
+            f"inductor compiles C++, and {compiler} is not where this case runs; install g++ there (in its Dockerfile), "
             "set CXX to another C++ compiler, or take another engine"
         )
 

@@ -1,4 +1,4 @@
-"""Which lines of a failed installation or compilation are shown; the logs are those of the real tools."""
+"""Which lines of a failed installation or compilation are shown; the logs are those of the real tools (LC_ALL=C)."""
 
 import pytest
 
@@ -24,11 +24,11 @@ ERROR: No matching distribution found for numpy==0.0.1
 [notice] A new release of pip is available: 24.0 -> 26.1
 [notice] To update, run: pip install --upgrade pip
 """.format(many="1.21.3, " * 100)
-GCC = """a.c: In function ‘main’:
-a.c:1:20: warning: implicit declaration of function ‘f’ [-Wimplicit-function-declaration]
+GCC = """a.c: In function 'main':
+a.c:1:20: warning: implicit declaration of function 'f' [-Wimplicit-function-declaration]
     1 | int main(){ return f(1) }
       |                    ^
-a.c:1:24: error: expected ‘;’ before ‘}’ token
+a.c:1:24: error: expected ';' before '}' token
     1 | int main(){ return f(1) }
       |                        ^~
       |                        ;
@@ -49,9 +49,9 @@ PIP_GCC = """Building wheels for collected packages: toy
   Building wheel for toy (pyproject.toml): finished with status 'error'
   error: subprocess-exited-with-error
 
-  × Building wheel for toy (pyproject.toml) did not run successfully.
-  │ exit code: 1
-  ╰─> [4 lines of output]
+  x Building wheel for toy (pyproject.toml) did not run successfully.
+  | exit code: 1
+  `-> [4 lines of output]
       building 'toy' extension
       toy.c:1:10: fatal error: nothing.h: No such file or directory
       compilation terminated.
@@ -88,7 +88,7 @@ def shown(log):
         (APT, ["E: Unable to locate package nothing-of-that-name"]),
         (APT_404, ["Err:2 http", "E: Failed to fetch http", "E: Unable to fetch some archives"]),
         (PIP, ["ERROR: Ignored", "ERROR: Could not find a version that satisfies", "ERROR: No matching distribution found"]),
-        (GCC, ["a.c:1:24: error: expected ‘;’", "a.c:2:10: fatal error: nothing.h", "compilation terminated."]),
+        (GCC, ["a.c:1:24: error: expected ';'", "a.c:2:10: fatal error: nothing.h", "compilation terminated."]),
         (LINKER, ["b.c:(.text+0xa): undefined reference", "collect2: error: ld returned 1", "make: *** [Makefile:2: all]"]),
         (SHELL, ["ERROR: pip's dependency resolver", "/bin/sh: 1: nothing_there: not found"]),
         (PYTHON, ["ModuleNotFoundError: No module named 'nothing'"]),
