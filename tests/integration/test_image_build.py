@@ -139,7 +139,7 @@ def test_pips_last_errors_are_shown_without_what_it_passed_over_and_without_colo
 
 
 def test_only_the_failed_step_s_lines_are_shown_and_nothing_a_terminal_obeys(local, image_plan):
-    link = r"\033]8;;https://evil.example\033\\\\a link\033]8;;\033\\\\"
+    link = r"\033]8;;https://evil.example\033\\a link\033]8;;\033\\"
     add_step(image_plan.folder, "RUN echo error: of yesterday", rf"RUN printf '10%%\r100%%\n\033[31mred {link}\n'; exit 1")
     lines = []
     with pytest.raises(ImageError) as raised:
