@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -34,6 +35,7 @@ IN_HISTORY = (
 PULL_SILENCE, BUILD_SILENCE = 600.0, 3600.0
 """Seconds without a word after which a pull, which tells of every part that comes, or a build's step is taken for dead."""
 
+STEP_BEGINS = re.compile(r"Step \d+/\d+ : ")
 ENGINES_OWN = (" ---> ", "Removing intermediate container")
 """How lines of a build's log begin that say nothing about a failure."""
 
@@ -139,7 +141,7 @@ class _Build:
 
     def _line(self, line: str) -> None:
         line = masked(line)
-        if line.startswith("Step "):
+        if STEP_BEGINS.match(line):
             self._step, self._errors = line, LastErrors()
         elif not line.startswith(ENGINES_OWN):
             self._errors.take(line)
