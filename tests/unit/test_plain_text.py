@@ -1,6 +1,8 @@
 """What others print is shown without what a terminal would obey: as text, in log files, in reports, in the terminal itself."""
 
+import re
 import time
+from pathlib import Path
 
 import pytest
 from loguru import logger
@@ -102,6 +104,11 @@ def test_a_terminal_keeps_the_colours_that_are_ours(monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR", "1")
     PlainConsole().print(Text("\x1b[31mred\x1b[0m", style="bold"))
     assert capsys.readouterr().out == "\x1b[1mred\x1b[0m\n"
+
+
+def test_run_py_makes_no_other_console():
+    sources = Path(cli.__file__).parent.rglob("*.py")
+    assert [path for path in sources if re.search(r"(?<!Plain)\bConsole\(", path.read_text())] == []
 
 
 def test_what_went_wrong_is_printed_plain(capsys):
