@@ -17,7 +17,7 @@ from tools.errors import AccelmarkError, CaseCrash, ConfigError, Interrupted
 from utils.case_files import OUTPUT_FILE, CaseFiles
 from utils.connection.base import QUICK_SECONDS
 from utils.guest_command import guest_command
-from utils.guest_files import hide_secrets
+from utils.guest_files import make_presentable
 from utils.guest_result import check_config, read_result
 from utils.monitoring.summaries import monitor_summaries
 from utils.monitoring.supervise import monitors
@@ -122,7 +122,7 @@ class CaseRun:
     def report(self, error: AccelmarkError | None) -> CaseReport:
         """The case's part of the report from what lies in its folder; `error` is what ended it, if anything did."""
         plan, host = self.session.plan, self.session.host
-        hide_secrets(self.files.local, plan.mask)
+        make_presentable(self.files.local, plan.mask)
         result, problem = read_result(self.files.local)
         vendor, system = monitor_summaries(plan, self.files.local, result)
         if result is None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import secrets
-import sys
 from typing import TYPE_CHECKING
-
-from rich.console import Console
 
 from tools.errors import AccelmarkError, CommandError, HostError
 from utils.cancel import Cancellation
 from utils.connection import connect
 from utils.connection.patience import Patience
+from utils.console import PlainConsole
 from utils.leftovers import remove_tunnels, stays
 from utils.lock import Claim, HostLock
 from utils.monitoring.supervise import stop_all
@@ -19,6 +17,7 @@ from utils.ownership import owner_on
 from utils.record import this_start
 from utils.runtime.clean import any_image, clean
 from utils.runtime.leaving import reclaim
+from utils.stdio import complain
 
 if TYPE_CHECKING:
     from utils.connection.base import Connection
@@ -39,7 +38,7 @@ where it leads nothing is to be given away."""
 def clean_hosts(plan: RunPlan, images: bool) -> int:
     """Clear every host and say what went; a host that cannot be reached, or that a living run uses, is said too, and the others
     are still cleared."""
-    console = Console(highlight=False)
+    console = PlainConsole()
     worst = 0
     remove_tunnels()
     for host in plan.hosts:
@@ -47,7 +46,7 @@ def clean_hosts(plan: RunPlan, images: bool) -> int:
             with connect(host) as connection, _lock(connection, host):
                 lines = _clear(connection, plan, images)
         except AccelmarkError as error:
-            print(f"run.py: {host.host}: {error}", file=sys.stderr)  # noqa: T201
+            complain(f"{host.host}: {error}")
             worst = error.exit_code
             continue
         for line in lines or ["nothing to remove"]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loguru import logger
+
 from tools.errors import AccelmarkError, ConfigError, NoCaseError
-from utils.runtime.masking import clean, masked
+from utils.runtime.masking import masked
+from utils.stdio import complain, say
 
 if TYPE_CHECKING:
+    from loguru import Record
+
     from utils.plan import RunPlan
     from utils.planning import Request
     from utils.running import Manner
@@ -56,15 +60,21 @@ def main(arguments: Sequence[str]) -> int:
     """Do what the command line says and return the exit code. Errors are printed here, without a traceback."""
     options = parse(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
+    logger.configure(patcher=_plainly)
     try:
         _check_named_config(options)
         return command(options)
     except AccelmarkError as error:
-        print(f"run.py: {clean(masked(str(error)))}", file=sys.stderr)  # noqa: T201
+        complain(error)
         return error.exit_code
     except OSError as error:
-        print(f"run.py: {error}", file=sys.stderr)  # noqa: T201
+        complain(error)
         return 1
+
+
+def _plainly(record: Record) -> None:
+    """Let no log, wherever it goes, say what a terminal would obey."""
+    record["message"] = masked(record["message"])
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -173,7 +183,7 @@ def _resume(options: argparse.Namespace, manner: Manner) -> int:
     if folder is None:
         results = _results(options)
         if not options.resume and not resumable_runs(results):
-            print(f"{results}: no run to resume, so this begins one")  # noqa: T201
+            say(f"{results}: no run to resume, so this begins one")
             return _begin(options, manner)
         folder = find_run(results, options.resume or None, resumable_runs)
     typed = options.config or options.case or options.vendor or options.set
@@ -181,26 +191,24 @@ def _resume(options: argparse.Namespace, manner: Manner) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from rich.console import Console  # noqa: PLC0415
-
     from utils.check import check, exit_code, print_findings  # noqa: PLC0415
+    from utils.console import PlainConsole  # noqa: PLC0415
     from utils.planning import examine  # noqa: PLC0415
 
     findings = check(examine(_request(options), CHECKOUT))
-    print_findings(findings, Console(highlight=False))
+    print_findings(findings, PlainConsole())
     return exit_code(findings)
 
 
 def _list(options: argparse.Namespace) -> int:
-    from rich.console import Console  # noqa: PLC0415
-
+    from utils.console import PlainConsole  # noqa: PLC0415
     from utils.listing import inventory, print_inventory  # noqa: PLC0415
 
     found = inventory(CHECKOUT)
     if options.json:
-        print(json.dumps(found, indent=1))  # noqa: T201
+        say(json.dumps(found, indent=1))
     else:
-        print_inventory(found, Console(highlight=False))
+        print_inventory(found, PlainConsole())
     return 0
 
 
@@ -218,7 +226,7 @@ def _report(options: argparse.Namespace) -> int:
     if options.markdown:
         asked = [failure for failure in failures if failure.what == page.name]
         if not asked:
-            print(page.read_text(encoding="utf-8") if page.is_file() else markdown(report))  # noqa: T201
+            say(page.read_text(encoding="utf-8") if page.is_file() else markdown(report))
     else:
         asked = show(report, folder)
         failures += asked
@@ -233,7 +241,7 @@ def _report_unfinished(folder: Path) -> int:
 
     report = so_far(folder)
     failures = show(report) if report.cases else []
-    print(advice(folder, report))  # noqa: T201
+    say(advice(folder, report))
     tell(failures, folder)
     return 1 if failures else 0
 

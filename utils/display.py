@@ -18,7 +18,7 @@ from rich.table import Column
 from tools.contract import Progress
 from utils.display_crowd import MOST_LINES, CrowdDisplay
 from utils.display_words import PLAIN_SECONDS, how_far, overflow, step_title
-from utils.runtime.masking import Masker, clean
+from utils.runtime.masking import Masker
 
 
 class Display(Protocol):
@@ -93,7 +93,7 @@ class PlainDisplay(AbstractContextManager["PlainDisplay"]):
     def message(self, text: str) -> None:
         """See Display."""
         with self._lock:
-            self._console.print(self._mask(clean(text)), markup=False, highlight=False, soft_wrap=True)
+            self._console.print(self._mask(text), markup=False, highlight=False, soft_wrap=True)
 
 
 class BarDisplay(AbstractContextManager["BarDisplay"]):
@@ -135,7 +135,7 @@ class BarDisplay(AbstractContextManager["BarDisplay"]):
         """See Display."""
         line = self._hosts[host]
         line.text = text
-        parts = (f"[bold]{escape(host)}[/]", f"{line.place} {escape(line.case)}".strip(), escape(self._mask(clean(text))[:60]))
+        parts = (f"[bold]{escape(host)}[/]", f"{line.place} {escape(line.case)}".strip(), escape(self._mask(text)[:60]))
         task = self._bars.tasks[self._tasks[host]]
         task.total = task.finished_time = None  # to update() None says that nothing changes
         self._bars.update(task.id, description=" · ".join(filter(None, parts)), completed=0, far="")
@@ -158,7 +158,7 @@ class BarDisplay(AbstractContextManager["BarDisplay"]):
 
     def message(self, text: str) -> None:
         """See Display."""
-        self._bars.console.print(self._mask(clean(text)), markup=False, highlight=False)
+        self._bars.console.print(self._mask(text), markup=False, highlight=False)
 
 
 def make_display(console: Console, hosts: tuple[str, ...], mask: Masker) -> BarDisplay | PlainDisplay | CrowdDisplay:

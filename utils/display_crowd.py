@@ -15,7 +15,7 @@ from rich.text import Text
 
 from tools.contract import OK, TAINTED, Progress
 from utils.display_words import PLAIN_SECONDS, how_far, overflow, step_title
-from utils.runtime.masking import Masker, clean
+from utils.runtime.masking import Masker
 
 MOST_LINES = 12
 """So many hosts have a line of their own; of more, that many are shown below their count."""
@@ -91,14 +91,14 @@ class CrowdDisplay(AbstractContextManager["CrowdDisplay"]):
     def message(self, text: str) -> None:
         """See Display."""
         with self._lock:
-            self._console.print(self._mask(clean(text)), markup=False, highlight=False, soft_wrap=True)
+            self._console.print(self._mask(text), markup=False, highlight=False, soft_wrap=True)
 
     def summary(self) -> str:
         """`200 hosts: 120 step f of a-g, engine forward · 80 packages; cases: 40 OK`."""
         doing = Counter(one.kind for one in tuple(self._hosts.values()))
         parts = " · ".join(f"{count:,} {kind}" for kind, count in doing.most_common())
         ended = ", ".join(f"{count:,} {status}" for status, count in tuple(self._ended.items()))
-        return clean(f"{len(self._hosts):,} hosts: {parts}" + (f"; cases: {ended}" if ended else ""))
+        return f"{len(self._hosts):,} hosts: {parts}" + (f"; cases: {ended}" if ended else "")
 
     def _count_now_and_then(self) -> None:
         if self._console.is_terminal:
@@ -110,9 +110,9 @@ class CrowdDisplay(AbstractContextManager["CrowdDisplay"]):
         self.message(self.summary())
 
     def _view(self) -> Text:
-        lines = [Text(self.summary(), style="bold")]
+        lines = [Text(self._mask(self.summary()), style="bold")]
         busy = [(name, one) for name, one in tuple(self._hosts.items()) if one.doing not in (WAITING, DONE)]
         for name, one in busy[:MOST_LINES]:
             words = (f"{one.place} {one.case}".strip(), one.doing[:60], one.far)
-            lines.append(Text(self._mask(clean(f"{name}  {' · '.join(filter(None, words))}"))))
+            lines.append(Text(self._mask(f"{name}  {' · '.join(filter(None, words))}")))
         return Text("\n", no_wrap=True, overflow=overflow(self._console)).join(lines)

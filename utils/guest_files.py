@@ -10,6 +10,7 @@ from typing import IO
 from loguru import logger
 
 from tools.contract import write_atomically
+from utils.plain_text import may_steer, plain
 from utils.runtime.masking import Masker
 
 MOST_RESULT_BYTES = 64 * 2**20
@@ -47,18 +48,27 @@ def read_text(path: Path) -> str:
         return stream.read(MOST_RESULT_BYTES).decode("utf-8")
 
 
-def hide_secrets(folder: Path, mask: Masker) -> None:
-    """Take a configuration's secrets out of the text files that a guest left in a folder: it was given them, and may have
-    printed them. A file that cannot be written is only logged."""
-    for path in folder.rglob("*") if mask.secrets else ():
+def make_presentable(folder: Path, mask: Masker) -> None:
+    """Take out of the text files that a guest left in a folder a configuration's secrets, which it was given and may have
+    printed, and out of its logs what a terminal obeys. A file that cannot be read or written is only logged."""
+    for path in folder.rglob("*"):
         if path.suffix in TEXTS:
             try:
                 with open_plain(path, MOST_MASKED_BYTES) as stream:
-                    text = stream.read(MOST_MASKED_BYTES)
-                if any(secret.encode() in text for secret in mask.secrets):
-                    write_atomically(path, mask.without_known(text.decode("utf-8", errors="replace")))
+                    written = stream.read(MOST_MASKED_BYTES)
+                if (text := _presentable(written, mask, is_log=path.suffix != ".json")) is not None:
+                    write_atomically(path, text)
             except (OSError, Refused) as error:
-                logger.warning("{}: not looked through for secrets: {}", path, error)
+                logger.warning("{}: not looked through for what must not be shown: {}", path, error)
+
+
+def _presentable(written: bytes, mask: Masker, is_log: bool) -> str | None:
+    """The text as it is to be; None where it is so already. In JSON, which is parsed and not printed, all stays where it is."""
+    steers = is_log and may_steer(written)
+    if not steers and not any(secret.encode() in written for secret in mask.secrets):
+        return None
+    text = written.decode("utf-8", errors="replace")
+    return mask.without_known(plain(text) if steers else text)
 
 
 def _named(mode: int) -> str:

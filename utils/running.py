@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loguru import logger
-from rich.console import Console
 
 from tools.errors import AccelmarkError, HostBusy
+from utils.console import PlainConsole
 from utils.dispatch import run_plan, signals_held_back
 from utils.display import make_display
 from utils.leftovers import remove_temporaries, remove_tunnels
@@ -26,7 +26,7 @@ from utils.report.build import build_report, exit_code
 from utils.report.load import LATEST, PLAN_FILE, load, point_latest
 from utils.report.pages import FILES, HOST_LOG, Failure, show, tell, write
 from utils.resume import missing, request_record, take_up
-from utils.runtime.masking import clean
+from utils.stdio import say
 from utils.text_log import appending
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def resume_and_report(folder: Path, request: Request | None, checkout: Path, man
         if report is not None:
             tell(show(report, folder), folder)
             return exit_code(report, manner.strict)
-        print(f"resuming {folder.name}; to do: {', '.join(left) or 'nothing but its report'}")  # noqa: T201
+        say(f"resuming {folder.name}; to do: {', '.join(left) or 'nothing but its report'}")
         try:
             return _run(plan, record, manner)
         finally:
@@ -100,7 +100,7 @@ def _complete(record: Record) -> Report | None:
 
 
 def _run(plan: RunPlan, record: Record, manner: Manner) -> int:
-    console = Console(highlight=False)
+    console = PlainConsole()
     folder = record.folder
     failures: list[Failure] = []
     hosts = tuple(host.host for host in plan.hosts)
@@ -174,7 +174,7 @@ def _host_log(path: Path, plan: RunPlan) -> Iterator[None]:
     form = CALLER_FORMAT if plan.log_calls else LOG_FORMAT
     with appending(path) as append:
         sink = logger.add(
-            lambda line: append(plan.mask(clean(line))), level=plan.log_level, format=form, backtrace=False, diagnose=False
+            lambda line: append(plan.mask(line.rstrip("\n"))), level=plan.log_level, format=form, backtrace=False, diagnose=False
         )
         logger.info("{} of {}: {}", plan.run_id, plan.config_file, ", ".join(case.name for case in plan.cases))
         try:

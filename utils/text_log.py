@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from utils.plain_text import plain
+
 MOST_BYTES = 2**30
 """A guest that never stops printing must not fill the disk for everybody's results."""
 
 
 @contextmanager
 def appending(path: Path, failed: Callable[[str], None] = lambda _: None) -> Iterator[Callable[[str], None]]:
-    """A function that appends a line to a file. The first line that cannot be written, or is beyond MOST_BYTES, is the last one
-    tried; `failed` is told.
+    """A function that appends a line, plain, to a file. The first line that cannot be written, or is beyond MOST_BYTES, is the
+    last one tried; `failed` is told.
 
     Raises OSError when the file cannot be opened, or is a link or a FIFO: what writes here does so where guests write, too.
     """
@@ -24,7 +26,7 @@ def appending(path: Path, failed: Callable[[str], None] = lambda _: None) -> Ite
 
         def append(line: str) -> None:
             nonlocal whole, written
-            raw = f"{line}\n".encode(errors="replace")
+            raw = f"{plain(line)}\n".encode(errors="replace")
             written += len(raw)
             try:
                 if whole and written <= MOST_BYTES:

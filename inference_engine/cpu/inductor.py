@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import os
+import shutil
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import torch
+from torch._inductor import config as inductor_config
 
 from tools.errors import ConfigError
 from tools.precision import as_it_ran, setting_for
@@ -23,6 +25,7 @@ class InferModel:
     def __init__(self, config: Any, onnx_path: Optional[str], model: Any) -> None:
         self._dtype = setting_for(config, DTYPES, "openvino and onnxruntime compute in int8 on a CPU")
         _check(config, model)
+        _spare_openssl()
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(Path(config.perf_dir) / "onnxs" / "inductor")
         if config.threads is not None:
             torch.set_num_threads(config.threads)
@@ -59,6 +62,18 @@ def _check(config: Any, model: Any) -> None:
         )
     if model is None:
         raise ConfigError("inductor compiles the framework's model; set no_validation: false, or take another compiler")
+    compiler = os.environ.get("CXX", "g++")
+    if shutil.which(compiler) is None:
+        raise ConfigError(
+            f"inductor compiles C++, and {compiler} is not where this case runs; install g++ there (in its Dockerfile), "
+            "set CXX to another C++ compiler, or take another engine"
+        )
+
+
+def _spare_openssl() -> None:
+    """Let torch do without the program openssl, from which it has the checksums of precompiled headers."""
+    if shutil.which("openssl") is None and hasattr(inductor_config, "cpp_cache_precompile_headers"):
+        inductor_config.cpp_cache_precompile_headers = False
 
 
 def _example_inputs(onnx_path: str, batch_size: int) -> List[torch.Tensor]:

@@ -1,5 +1,6 @@
 """Images against a real engine: built once, again after a change, and every way in which that fails."""
 
+import json
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -56,21 +57,39 @@ def test_pips_index_reaches_a_dockerfile_that_declares_it(local, image_plan, doc
 def anything_registry():
     """A registry's address, and the paths it was asked for: it claims to have whatever one wants."""
     asked = []
+    with registry(lambda path: asked.append(path) or (200, b"")) as address:
+        yield address, asked
 
-    class Yes(BaseHTTPRequestHandler):
+
+def refusing_registry(words):
+    """A registry that lets nobody have anything, and says why."""
+    refusal = json.dumps({"errors": [{"code": "DENIED", "message": words}]}).encode()
+    return registry(lambda path: (200, b"") if path == "/v2/" else (403, refusal))
+
+
+@contextmanager
+def registry(answer):
+    """A registry's address; `answer` gives status and body for a path."""
+
+    class Answers(BaseHTTPRequestHandler):
         def do_GET(self):
-            asked.append(self.path)
-            self.send_response(200)
+            status, body = answer(self.path)
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            self.wfile.write(body)
 
-        do_HEAD = do_GET
+        def do_HEAD(self):
+            self.send_response(405)  # then it is asked by GET, whose body is read
+            self.end_headers()
 
         def log_message(self, *line):
             """Nobody wants to read it."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Yes) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"localhost:{server.server_address[1]}", asked
+        yield f"localhost:{server.server_address[1]}"
         server.shutdown()
 
 
@@ -101,6 +120,38 @@ def test_a_step_that_fails_is_named_and_leaves_no_container(local, image_plan, d
     )
     assert "so far" in lines
     assert docker_client.api.containers(all=True, filters={"ancestor": image_plan.build_args["BASE_IMAGE"]}) == []
+
+
+def test_pips_last_errors_are_shown_without_what_it_passed_over_and_without_colours(local, image_plan):
+    versions = "".join(f'<a href="toy-{number}-py3-none-any.whl" data-requires-python="&gt;=4">x</a>\n' for number in range(99))
+    (image_plan.folder / "links.html").write_text(versions)
+    add_step(image_plan.folder, "COPY links.html /", "RUN python3 -m pip install --no-index --find-links /links.html toy==9.9")
+    lines = []
+    with pytest.raises(ImageError) as raised:
+        ensure_image(local, image_plan, on_line=lines.append)
+    head, *shown = str(raised.value).splitlines()
+    assert "failed at step 7/8 (RUN python3 -m pip install" in head
+    assert shown[-1] == "  ERROR: No matching distribution found for toy==9.9"
+    assert "Could not find a version that satisfies the requirement toy==9.9" in shown[-2]
+    assert max(map(len, shown)) < 400
+    assert not {"\x1b", "\r"} & set("".join([str(raised.value), *lines]))
+    assert "" not in map(str.strip, lines)
+
+
+def test_only_the_failed_step_s_lines_are_shown_and_nothing_a_terminal_obeys(local, image_plan):
+    link = r"\033]8;;https://evil.example\033\\a link\033]8;;\033\\"
+    add_step(image_plan.folder, "RUN echo error: of yesterday", rf"RUN printf '10%%\r100%%\n\033[31mred {link}\n'; exit 1")
+    lines = []
+    with pytest.raises(ImageError) as raised:
+        ensure_image(local, image_plan, on_line=lines.append)
+    assert str(raised.value).splitlines()[1:] == ["  100%", "  red a link"]
+    assert "\x1b" not in "".join(lines)
+
+
+def test_a_registry_s_words_are_plain(local, image_plan):
+    with refusing_registry("\x1b[31mno\x1b[0m, not\x9b2J you") as address, pytest.raises(ImageError) as raised:
+        ensure_image(local, replace(image_plan, source="pull", registry=address))
+    assert "no, not you" in str(raised.value)
 
 
 def test_a_file_that_is_not_there_is_named_with_its_step(local, image_plan):

@@ -174,6 +174,9 @@ def test_markup_and_escape_sequences_are_shown_as_text(evil_run):
     assert "alert(1)" in page, "it is there, as text"
     assert "alert\\(1\\)" in text
     assert "\x1b" not in project.run("report").output
+    assert "owned" not in text, "a title is no text"
+    for log in folder.glob("*/*/*.out.log"):
+        assert "\x1b" not in log.read_text()
 
 
 def test_a_monitor_s_log_that_is_no_file_is_an_error_of_that_monitor_alone(evil_run):

@@ -32,9 +32,21 @@ def test_bytes_that_are_no_utf8_do_not_stop_the_output():
     assert seen == ["\ufffd\ufffd ok"]
 
 
-def test_a_progress_bar_s_steps_are_lines():
-    seen, _ = fed([b"1%\r2%\r", b"\n3%\r\n"])
-    assert seen == ["1%", "2%", "3%"]
+def test_of_a_progress_bar_the_last_state_is_a_line():
+    seen, _ = fed([b"1%\r2%\r", b"\n3%\r", b"\n4%\r5%"])
+    assert seen == ["2%", "3%", "5%"]
+
+
+def test_a_progress_bar_that_never_ends_a_line_is_not_kept_whole():
+    bar = b"".join(b"%d%%\r" % number for number in range(100_000))
+    seen, _ = fed([bar[:300_001], bar[300_001:], b"done\n"])
+    assert seen == ["done"]
+
+
+def test_colours_and_other_orders_to_a_terminal_are_not_handed_over():
+    seen, lines = fed([b"\x1b[9", b"1mERROR\x1b[0m: no\n\x1b]0;title\x07  in\xc2\x9b1mdented\n"])
+    assert seen == ["ERROR: no", "  indented"]
+    assert "\x1b" not in lines.text()
 
 
 def test_a_line_without_end_is_handed_over_in_parts():

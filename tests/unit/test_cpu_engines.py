@@ -1,6 +1,7 @@
 """Every CPU engine against the framework, on the case digits."""
 
 import importlib
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -149,6 +150,25 @@ def test_inductor_needs_the_model(config, onnx_path):
 def test_inductor_has_no_file_to_load(config, onnx_path, model):
     with pytest.raises(ConfigError, match="set exist_compiler_path: null"):
         build("inductor", config._replace(exist_compiler_path=onnx_path), onnx_path, model)
+
+
+def test_inductor_says_that_it_finds_no_compiler(config, onnx_path, model, monkeypatch):
+    monkeypatch.setenv("CXX", "c++-of-nobody")
+    with pytest.raises(ConfigError, match=r"c\+\+-of-nobody is not where this case runs; install g\+\+ there"):
+        build("inductor", config, onnx_path, model)
+
+
+@pytest.mark.slow
+def test_inductor_does_without_openssl(config, monkeypatch, tmp_path):
+    from torch._inductor import config as inductor_config
+
+    monkeypatch.setattr(inductor_config, "cpp_cache_precompile_headers", True)
+    for name in ("g++", "as", "ld"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    model, rows = torch.nn.GELU(), torch.ones(4, 8)
+    engine = build("inductor", config._replace(perf_dir=str(tmp_path)), None, model)
+    assert torch.allclose(engine([rows])[0][0], model(rows), atol=1e-5)
 
 
 def test_an_engine_named_like_its_library_imports_the_library():

@@ -10,7 +10,7 @@ import pytest
 from tools.contract import progress_from_line, result_from_json
 from utils.connection import trees
 from utils.connection.local import LocalConnection
-from utils.guest_files import Refused, hide_secrets, open_plain, read_text
+from utils.guest_files import Refused, make_presentable, open_plain, read_text
 from utils.monitoring.log import summarise
 from utils.report.charts import latencies
 from utils.runtime.masking import Masker
@@ -79,8 +79,21 @@ def test_secrets_are_taken_out_of_text_files_alone(tmp_path):
     (tmp_path / "b.npz").write_text("s3cret")
     (tmp_path / "c.log").symlink_to(tmp_path / "b.npz")
     os.mkfifo(tmp_path / "d.log")
-    hide_secrets(tmp_path, Masker(("s3cret",)))
+    make_presentable(tmp_path, Masker(("s3cret",)))
     assert [(tmp_path / name).read_text() for name in ("a.log", "b.npz")] == ["it is ***", "s3cret"]
+
+
+def test_a_guest_s_logs_say_nothing_that_a_terminal_obeys(tmp_path):
+    (tmp_path / "container.out.log").write_text("\x1b[31mred\x1b[0m \x9b2J\u202etext\n10%\r100%\n\tnaïve\n")
+    (tmp_path / "s.log").write_text("s3c\x1b[0mret")
+    (tmp_path / "result.json").write_text('{"a":\r"\u202e"}')
+    (tmp_path / "good.log").write_text("as it is")
+    before = (tmp_path / "good.log").stat()
+    make_presentable(tmp_path, Masker(("s3cret",)))
+    assert (tmp_path / "container.out.log").read_text() == "red text\n100%\n\tnaïve\n"
+    assert (tmp_path / "s.log").read_text() == "***"
+    assert (tmp_path / "result.json").read_bytes().decode() == '{"a":\r"\u202e"}'
+    assert (tmp_path / "good.log").stat().st_ino == before.st_ino
 
 
 @pytest.fixture

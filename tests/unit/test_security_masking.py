@@ -64,4 +64,9 @@ def test_reports_are_masked_in_all_their_depth_and_keep_their_numbers():
 
 
 def test_what_would_steer_a_terminal_is_taken_out():
-    assert clean("a\x1b[2Jb\r\nc\x9b\u202e") == "a [2Jb \nc"
+    assert clean(" a\x1b[2Jb\r\nc\td\x9b\u202e ") == "ab\nc d"
+
+
+def test_a_colour_hides_no_secret():
+    assert masked("https://me:\x1b[31msecret\x1b[0m@mirror/") == "https://***@mirror/"
+    assert Masker(("s3cret",))("pass s3c\x1b[0mret") == "pass ***"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tools.errors import CommandError, HostError
+from utils.plain_text import plain
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -53,7 +54,7 @@ class Completed:
     def check(self) -> Completed:
         """Return self. Raises CommandError, with the last lines of the output, when the status is not 0."""
         if self.status != 0:
-            tail = "\n".join((self.stderr or self.stdout).strip().splitlines()[-5:])
+            tail = "\n".join(plain(self.stderr or self.stdout).strip().splitlines()[-5:])
             raise CommandError(f"{' '.join(self.argv)}: exit {self.status}\n{tail}".rstrip())
         return self
 
@@ -82,8 +83,9 @@ class Connection(Protocol):
         called from another thread, ends the command and all its children at once (run then returns a status that is not 0).
         What the command leaves running in its own session is ended with it; a daemon with a session of its own stays.
         `status` is 127 for a command that is not there, 128 + N after signal N; without `on_line` the last 16 MiB of each
-        stream are kept. Raises CommandTimeout after `timeout` (the command and its children are gone), LinkLost when the way to
-        the host broke off, HostError for all else that keeps it from answering."""
+        stream are kept. Lines and stderr come plain; a stdout without `on_line` is data, as the command wrote it. Raises
+        CommandTimeout after `timeout` (the command and its children are gone), LinkLost when the way to the host broke off,
+        HostError for all else that keeps it from answering."""
 
     def put_tree(self, root: Path, names: Sequence[str], target: str, cancelled: Cancelled | None = None) -> None:
         """Copy the files root/name to target/name, folders made as needed. Raises HostError when it cannot write, or was

@@ -22,6 +22,7 @@ from utils.cancel import Cancellation
 from utils.connection import supervisor, trees
 from utils.connection.base import INSTALL_PYTHON, Cancelled, Completed, LinkLost
 from utils.connection.output import AfterMark, Lines, Tail
+from utils.plain_text import plain
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -119,11 +120,11 @@ class CommandConnection(ABC):
         if on_line is None:
             text = Tail()
             status = self._converse(request, stdin, text.feed, errors, cancelled)
-            return Completed(words, status, text.text(), errors.text())
+            return Completed(words, status, text.text(), plain(errors.text()))
         lines = Lines(on_line)
         status = self._converse(request, stdin, lines.feed, errors, cancelled)
         lines.finish()
-        return Completed(words, status, lines.text(), errors.text())
+        return Completed(words, status, lines.text(), plain(errors.text()))
 
     def put_tree(self, root: Path, names: Sequence[str], target: str, cancelled: Cancelled | None = None) -> None:
         """See Connection.put_tree."""
@@ -146,14 +147,15 @@ class CommandConnection(ABC):
         with tempfile.TemporaryFile() as archive:
             try:
                 status = self._converse(Request(argv, TREE_SECONDS), b"", trees.Received(archive).feed, left_out, None)
-                Completed((*argv[:2], "pack", source), status, "", left_out.text()).check()
+                remarks = plain(left_out.text())
+                Completed((*argv[:2], "pack", source), status, "", remarks).check()
                 archive.seek(0)
                 trees.unpack(archive, target)
             except (ValueError, tarfile.TarError) as error:
                 raise HostError(f"{self.host}: the copy of {source} is refused: {error}") from error
-        for line in left_out.text().splitlines():
+        for line in remarks.splitlines():
             logger.warning("{}: not copied from {}: {}", self.host, source, line)
-        return [f"not copied from {self.host}: {line}" for line in left_out.text().splitlines()]
+        return [f"not copied from {self.host}: {line}" for line in remarks.splitlines()]
 
     def docker(self) -> DockerClient:
         """See Connection.docker."""

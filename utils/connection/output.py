@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import codecs
-import io
 from collections import deque
 from collections.abc import Callable
+
+from utils.plain_text import plain
 
 TAIL_BYTES = 16 * 1024 * 1024
 TAIL_LINES = 100
@@ -33,17 +34,19 @@ class Tail:
 
 
 class Lines:
-    """Hands each line over as it comes (a progress bar's carriage return ends one, too) and keeps the last 100."""
+    """Hands each line over as it comes, plain (of a progress bar the last state), and keeps the last 100."""
 
     def __init__(self, on_line: Callable[[str], None]) -> None:
         self._on_line = on_line
-        self._decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")(errors="replace"), translate=True)
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._rest = ""
         self._last: deque[str] = deque(maxlen=TAIL_LINES)
 
     def feed(self, data: bytes, *, final: bool = False) -> None:
         """Take a piece of output; a line without an end is handed over in parts."""
-        *whole, self._rest = (self._rest + str(self._decoder.decode(data, final=final))).split("\n")
+        *whole, self._rest = (self._rest + self._decoder.decode(data, final=final)).split("\n")
+        if len(self._rest) > LONGEST_LINE and "\r" in self._rest:
+            self._rest = plain(self._rest) + ("\r" if self._rest.endswith("\r") else "")
         if len(self._rest) > LONGEST_LINE:
             whole.append(self._rest)
             self._rest = ""
@@ -62,6 +65,7 @@ class Lines:
         return "".join(f"{line}\n" for line in self._last)
 
     def _hand_over(self, line: str) -> None:
+        line = plain(line)
         self._last.append(line)
         self._on_line(line)
 
@@ -88,5 +92,5 @@ class AfterMark:
 
     @property
     def noise(self) -> str:
-        """What came before the mark."""
-        return self._before.decode(errors="replace")
+        """What came before the mark, plain."""
+        return plain(self._before.decode(errors="replace"))

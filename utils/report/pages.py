@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -17,7 +16,8 @@ from utils.report.html import html
 from utils.report.markdown import markdown
 from utils.report.schema import Report
 from utils.report.terminal import print_report
-from utils.runtime.masking import clean, masked
+from utils.runtime.masking import masked
+from utils.stdio import complain
 from utils.text_log import appending
 
 HOST_LOG = "host.out.log"
@@ -70,10 +70,10 @@ def tell(failures: Sequence[Failure], folder: Path) -> None:
     """Say in a line what a bug has cost and what to do, and put its traceback into the run's log."""
     for failure in failures:
         error = failure.error
-        why = clean(masked(f"{type(error).__name__}: {error}"))
+        why = f"{type(error).__name__}: {error}"
         figures = REPORT_FILE if (folder / REPORT_FILE).is_file() else "the cases' folders"
         lost = f"{folder.name}: {failure.what} cannot be made: {why}; that is a bug of Accelmark's, all figures are in {figures}"
         remedy = f"report it with {HOST_LOG}; once it is mended, `run.py report {folder.name}` makes up for it"
-        print(f"run.py: {lost}: {remedy}", file=sys.stderr)  # noqa: T201
+        complain(f"{lost}: {remedy}")
         with suppress(OSError), appending(folder / HOST_LOG) as append:
             append(masked("".join(traceback.format_exception(error))))

@@ -29,6 +29,7 @@ from utils.report.schema_figures import (
     RooflineReport,
     SpreadReport,
     Status,
+    TextModel,
     WarmUpReport,
 )
 from utils.report.schema_hosts import HostSpreadReport, HostsReport
@@ -137,7 +138,7 @@ class MonitorReport(Model):
     )
 
 
-class CaseReport(Model):
+class CaseReport(TextModel):
     """One case on one host: the numbers and the conditions they hold under."""
 
     host: str
@@ -175,7 +176,7 @@ class CaseReport(Model):
         return f"{self.case}:{self.framework}/{self.host}_noderank{self.rank}"
 
 
-class RunReport(Model):
+class RunReport(TextModel):
     """The run as a whole."""
 
     id: str

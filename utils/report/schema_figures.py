@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from utils.plain_text import plain_everywhere
 
 Status = Literal["OK", "TAINTED", "INVALID", "FAILED"]
 
@@ -13,6 +15,15 @@ class Model(BaseModel):
     """A value that is never changed; keys that a newer version added are passed over when an old one reads them."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True, populate_by_name=True, protected_namespaces=())
+
+
+class TextModel(Model):
+    """A value with texts that others wrote: they are plain, whether it was just made or read from a report of anybody's."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, value: Any) -> Any:
+        return plain_everywhere(value)
 
 
 class ReasonReport(Model):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from utils.report.schema_figures import Model
+from utils.report.schema_figures import Model, TextModel
 
 
 class HostSpreadReport(Model):
@@ -23,7 +23,7 @@ class HostSpreadReport(Model):
     )
 
 
-class HostsReport(Model):
+class HostsReport(TextModel):
     """One case over its hosts."""
 
     case: str

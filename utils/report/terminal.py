@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from utils.console import PlainConsole
 from utils.report.hosts import shown as shown_cases
 from utils.report.hosts_tables import PERCENTILES as HOST_PERCENTILES
 from utils.report.rows import PERCENTILES, PhaseRow, footnotes, marker, row
 from utils.report.schema import CaseReport, Report
 from utils.report.terminal_hosts import print_over_hosts
 from utils.report.terminal_tables import STYLES, print_tables
-from utils.report.words import MARKS, advice, clean, conditions, duration, engine, moment, verdict, worst
+from utils.report.words import MARKS, advice, conditions, duration, engine, moment, verdict, worst
 from utils.tables import Grid, Shown, Wrapped, fullest
 
 STATUS = "status"
@@ -45,7 +46,7 @@ NARROW: Sequence[Shown] = (
 
 def print_report(report: Report, console: Console | None = None, folder: Path | None = None) -> None:
     """Print a run. `folder` is the run's, with its files; without it, nothing is said of where the files are."""
-    console = console or Console(highlight=False)
+    console = console or PlainConsole()
     console.print()
     console.print(_title(report))
     if len(report.run.hosts) > 1:
@@ -66,11 +67,11 @@ def print_report(report: Report, console: Console | None = None, folder: Path | 
 def _title(report: Report) -> Text:
     run = report.run
     title = Text.assemble(" ", ("Accelmark ", "bold"), run.id, "  ", (verdict(report), STYLES[worst(report)]))
-    title.append(f"\n {clean(run.vendor)}, {run.runtime}, {clean(run.config_file)}, {duration(run.seconds)}", style="dim")
+    title.append(f"\n {run.vendor}, {run.runtime}, {run.config_file}, {duration(run.seconds)}", style="dim")
     if run.resumed:
         title.append(f"\n begun {moment(run.started)}, resumed {', '.join(map(moment, run.resumed))}", style="yellow")
     if run.overrides:
-        title.append(f"\n overridden: {clean('  '.join(run.overrides))}", style="yellow")
+        title.append(f"\n overridden: {'  '.join(run.overrides)}", style="yellow")
     return title
 
 
@@ -97,7 +98,7 @@ def _notes(report: Report, shown: Shown) -> list[str]:
 
 def _name(case: CaseReport, own_status: bool) -> list[Text]:
     status = Text(f"{MARKS[case.status]}\u00a0{case.status}", style=STYLES[case.status])
-    lines = [Text(clean(case.case), style="bold"), Text(clean(engine(case))), Text(clean(conditions(case)), style="dim")]
+    lines = [Text(case.case, style="bold"), Text(engine(case)), Text(conditions(case), style="dim")]
     if own_status:
         return [Text("\n").join(lines), status]
     return [Text("\n").join([lines[0], status, *lines[1:]])]
@@ -126,19 +127,19 @@ def _print_case(console: Console, report: Report, case: CaseReport, folder: Path
     facts = row(case, ()).facts
     if not (facts or case.reasons or case.notes or case.scenarios or case.sweep):
         return
-    head = Text.assemble("\n ", (clean(case.case), "bold"), " ", (clean(engine(case)), "dim"))
+    head = Text.assemble("\n ", (case.case, "bold"), " ", (engine(case), "dim"))
     if len(report.run.hosts) > 1:
-        head.append(f" on {clean(case.host)}", style="dim")
+        head.append(f" on {case.host}", style="dim")
     console.print(head)
     if facts:
         console.print(_item(console, _joined(facts, console.width - 4)))
     for reason in case.reasons:
-        console.print(_item(console, f"{case.status} {clean(reason.kind)}: {clean(reason.message)}", STYLES[case.status]))
+        console.print(_item(console, f"{case.status} {reason.kind}: {reason.message}", STYLES[case.status]))
         next_step = advice(case, reason)
         if next_step:
             console.print(_item(console, f"→ {next_step}"))
     for note in case.notes:
-        console.print(_item(console, f"note: {clean(note)}"))
+        console.print(_item(console, f"note: {note}"))
     print_tables(console, case)
     if case.status == "FAILED":
         logs = folder / case.folder if folder else case.folder

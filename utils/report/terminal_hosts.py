@@ -12,7 +12,7 @@ from utils.report.hosts import Group, groups
 from utils.report.hosts_tables import hosts_table
 from utils.report.schema import Report
 from utils.report.terminal_tables import grid
-from utils.report.words import clean, conditions, engine
+from utils.report.words import conditions, engine
 from utils.tables import Shown, Wrapped, fullest
 
 LAYOUTS: Sequence[Shown] = (
@@ -36,13 +36,13 @@ def print_over_hosts(console: Console, report: Report, footnotes: Sequence[str])
 
 def _print_group(console: Console, group: Group, footnotes: Sequence[str]) -> None:
     first = group.first
-    head = Text.assemble("\n ", (clean(first.case), "bold"), f" {clean(engine(first))} ", (clean(conditions(first)), "dim"))
+    head = Text.assemble("\n ", (first.case, "bold"), f" {engine(first)} ", (conditions(first), "dim"))
     console.print(head)
     table = hosts_table(group, footnotes)
     fitting, _ = fullest(LAYOUTS, NARROW, lambda figures: grid(console, table, _is_bold, ("host", "status", *figures)))
     console.print(Padding(fitting.table, (0, 1, 0, 1), expand=False))
     for note in table.notes:
-        console.print(Padding(Wrapped(clean(note), "dim", encoding=console.encoding), (0, 1, 0, 1), expand=False))
+        console.print(Padding(Wrapped(note, "dim", encoding=console.encoding), (0, 1, 0, 1), expand=False))
 
 
 def _is_bold(name: str, _: Mapping[str, str]) -> bool:

@@ -13,7 +13,7 @@ from utils.report.load_tables import KNEE, scenario_table, sweep_table
 from utils.report.rows import status_cell
 from utils.report.schema import CaseReport
 from utils.report.table import Table
-from utils.report.words import STATUSES, clean
+from utils.report.words import STATUSES
 from utils.tables import Grid, Shown, Wrapped, fullest
 
 STYLES = {"OK": "green", "TAINTED": "yellow", "INVALID": "bold magenta", "FAILED": "bold red"}
@@ -41,7 +41,7 @@ def print_tables(console: Console, case: CaseReport) -> None:
         shown, _ = fullest((), SHOWN[table.kind], partial(grid, console, table, _is_knee))
         console.print(_indented(shown.table))
         for note in table.notes:
-            console.print(_indented(Wrapped(clean(note), "dim", encoding=console.encoding)))
+            console.print(_indented(Wrapped(note, "dim", encoding=console.encoding)))
 
 
 def grid(console: Console, table: Table, bold: Callable[[str, Mapping[str, str]], bool], shown: Shown) -> Grid:
@@ -58,7 +58,7 @@ def grid(console: Console, table: Table, bold: Callable[[str, Mapping[str, str]]
 def _cell(text: str, is_bold: bool) -> Text:
     if text in TONES:
         return Text(text.replace(" ", "\u00a0"), TONES[text])
-    return Text(clean(text), "bold" if is_bold else "")
+    return Text(text, "bold" if is_bold else "")
 
 
 def _is_knee(_: str, cells: Mapping[str, str]) -> bool:

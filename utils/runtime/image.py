@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections import deque
+import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -14,6 +14,7 @@ from docker.errors import APIError, ImageNotFound
 
 from tools.errors import ImageError
 from utils.connection.base import Cancelled, Connection, EngineLost
+from utils.connection.output import Lines
 from utils.plan import ImagePlan
 from utils.runtime.base import OnLine
 from utils.runtime.clean import remove_steps
@@ -21,6 +22,7 @@ from utils.runtime.dockerfile import declared_args, image_of, variable_of
 from utils.runtime.engine import build_headers, engine_errors, explanation, pull_headers
 from utils.runtime.engine_stream import Silence, request
 from utils.runtime.image_context import BUILD_FILE, build_context, dockerfile_text, image_tag, remote_tag, repository, shown
+from utils.runtime.last_errors import LastErrors
 from utils.runtime.masking import is_secret_name, masked, secrets_in
 
 PIP_ARGS = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_FIND_LINKS")
@@ -33,6 +35,7 @@ IN_HISTORY = (
 PULL_SILENCE, BUILD_SILENCE = 600.0, 3600.0
 """Seconds without a word after which a pull, which tells of every part that comes, or a build's step is taken for dead."""
 
+STEP_BEGINS = re.compile(r"Step \d+/\d+ : ")
 ENGINES_OWN = (" ---> ", "Removing intermediate container")
 """How lines of a build's log begin that say nothing about a failure."""
 
@@ -106,7 +109,8 @@ class _Build:
     def __init__(self, connection: Connection, plan: ImagePlan, tag: str, on_line: OnLine):
         self._connection, self._host, self._plan, self._tag, self._on_line = connection, connection.host, plan, tag, on_line
         self._step = ""
-        self._last: deque[str] = deque(maxlen=3)
+        self._errors = LastErrors()
+        self._lines = Lines(self._line)
 
     def run(self, build_args: Mapping[str, str], network: str | None, cancelled: Cancelled | None) -> None:
         params = {
@@ -124,20 +128,25 @@ class _Build:
             raise ImageError(f"{self._host}: {shown(self._plan)}/Dockerfile: {explanation(error)}") from error
         except Silence as error:
             raise ImageError(f"{self._host}: docker build of {shown(self._plan)} hangs: {error} {self._step}".rstrip()) from error
+        self._lines.finish()
         if not has_image(self._connection.docker(), self._tag):
             raise EngineLost(f"{self._host}: the Docker engine was lost while it built {shown(self._plan)}")
 
     def _message(self, message: Mapping[str, Any]) -> None:
-        for line in masked(str(message.get("stream", ""))).splitlines():
-            if line.startswith("Step "):
-                self._step = line
-            elif line.strip() and not line.startswith(ENGINES_OWN):
-                self._last.append(line)
-            if line.strip():
-                self._on_line(line)
+        self._lines.feed(str(message.get("stream", "")).encode(errors="replace"))  # a piece may end within a line
         if "error" in message:
+            self._lines.finish()
             self._on_line(masked(str(message["error"])))
             raise self._failure(message)
+
+    def _line(self, line: str) -> None:
+        line = masked(line)
+        if STEP_BEGINS.match(line):
+            self._step, self._errors = line, LastErrors()
+        elif not line.startswith(ENGINES_OWN):
+            self._errors.take(line)
+        if line.strip():
+            self._on_line(line)
 
     def _failure(self, message: Mapping[str, Any]) -> ImageError:
         number, _, instruction = self._step.removeprefix("Step ").partition(" : ")
@@ -147,7 +156,7 @@ class _Build:
         code = message.get("errorDetail", {}).get("code")
         outcome = f"exit {code}" if code else said
         head = f"{self._host}: docker build of {shown(self._plan)} failed at step {number} ({instruction}), {outcome}"
-        return ImageError("\n  ".join([f"{head}; the log is in host.out.log", *self._last]))
+        return ImageError("\n  ".join([f"{head}; the log is in host.out.log", *self._errors.lines()]))
 
     def _base_failure(self, instruction: str, said: str) -> ImageError:
         image = image_of(instruction, dockerfile_text(self._plan), self._plan.build_args)

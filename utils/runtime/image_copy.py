@@ -26,6 +26,7 @@ from utils.runtime.engine import engine_errors, explanation
 from utils.runtime.image import ensure_image, has_image
 from utils.runtime.image_context import image_tag
 from utils.runtime.image_exchange import ImageExchange, Wanted
+from utils.runtime.masking import masked
 from utils.runtime.options import network_mode
 
 PIECE = 2**20
@@ -183,7 +184,7 @@ def _load(target: Connection, pieces: Iterator[bytes]) -> None:
         for line in response.iter_lines():
             said: dict[str, Any] = json.loads(line) if line.strip() else {}
             if "error" in said:
-                raise ImageError(f"{target.host}: the image cannot be loaded: {said['error']}")
+                raise ImageError(masked(f"{target.host}: the image cannot be loaded: {said['error']}"))
 
 
 def _counted(export: _Export, title: str, on_line: OnLine, clock: Callable[[], float] = time.monotonic) -> Iterator[bytes]:

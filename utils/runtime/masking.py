@@ -1,4 +1,4 @@
-"""What may be shown: secrets become stars, and what would steer a terminal becomes a blank."""
+"""What may be shown: secrets become stars, and what would steer a terminal is taken out."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
+
+from utils.plain_text import plain
 
 STARS = "***"
 SHORTEST = 6
@@ -25,17 +27,20 @@ _IN_VARIABLE = re.compile(
 """Capitals only: `max_tokens=128` is a measurement's condition, `HF_TOKEN=…` is not."""
 
 _SECRET_NAME = re.compile(rf"(?:^|[_-])(?:{_ALONE}|{_WITH_MORE})(?:$|[_-])", re.IGNORECASE)
-_CONTROL = re.compile(r"[^\S \n]|[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_BLANK = re.compile(r"[^\S \n]")
 
 
 def clean(text: object) -> str:
-    """Return text without control characters: what a guest prints must not steer a terminal."""
-    return _CONTROL.sub(" ", str(text)).strip()
+    """Return plain text for one place on a page or in a terminal: without blanks around it, each within it one of the usual."""
+    return _BLANK.sub(" ", plain(str(text))).strip()
 
 
 def masked(text: str) -> str:
-    """The text with stars for what looks like a secret: `user:password@` in an address, `?token=…`, `Bearer …`, `HF_TOKEN=…`."""
-    text = _IN_ADDRESS.sub(rf"\1{STARS}@", text)
+    """Plain text with stars for what looks like a secret: `user:password@` in an address, `?token=…`, `Bearer …`, `HF_TOKEN=…`.
+
+    Plain first: a colour in the middle of a secret would hide it from who looks for it.
+    """
+    text = _IN_ADDRESS.sub(rf"\1{STARS}@", plain(text))
     for pattern in (_IN_QUERY, _IN_HEADER, _IN_VARIABLE):
         text = pattern.sub(rf"\1{STARS}", text)
     return text
@@ -63,8 +68,8 @@ class Masker:
     secrets: tuple[str, ...] = ()
 
     def __call__(self, text: str) -> str:
-        """The text without secrets."""
-        return masked(self.without_known(text))
+        """The text without secrets, and plain."""
+        return masked(self.without_known(plain(text)))
 
     def without_known(self, text: str) -> str:
         """The text without `secrets`; what only looks like one stays."""
@@ -73,7 +78,7 @@ class Masker:
         return text
 
     def everywhere(self, value: Any) -> Any:
-        """A JSON value with all its texts, and the keys of its mappings, masked."""
+        """A JSON value with all its texts, and the keys of its mappings, masked and plain."""
         if isinstance(value, str):
             return self(value)
         if isinstance(value, Mapping):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from utils.connection.base import Cancelled
 from utils.plan import CasePlan, RunPlan
 from utils.runtime.base import OnLine, Place
 from utils.runtime.in_place import MISSING, UNSATISFIED, requirement_lines
+from utils.runtime.last_errors import LastErrors
 from utils.runtime.masking import masked
 
 TIMEOUT = 1800.0
@@ -66,7 +66,7 @@ def pip_environment(pip_source: str | None) -> dict[str, str]:
 
 
 class _Installer:
-    """Runs Python and pip in one place, keeping the last lines for the error."""
+    """Runs Python and pip in one place, keeping of what they print what says why they failed."""
 
     def __init__(self, place: Place, case: str, on_line: OnLine, cancelled: Cancelled | None):
         self._place, self._case, self._on_line, self._cancelled = place, case, on_line, cancelled
@@ -90,10 +90,10 @@ class _Installer:
         return ["python3", "-c", SCRIPT.read_text(encoding="utf-8")]
 
     def _run(self, command: Sequence[str], failure: str, on_line: Callable[[str], None]) -> None:
-        last: deque[str] = deque(maxlen=4)
+        errors = LastErrors()
 
         def line_seen(line: str) -> None:
-            last.append(masked(line))
+            errors.take(masked(line))
             on_line(masked(line))
 
         try:
@@ -101,7 +101,7 @@ class _Installer:
         except CaseTimeout as error:
             raise CaseTimeout(f"{self._place.description}: {failure} in {TIMEOUT:g} s") from error
         if status != 0:
-            raise CaseCrash("\n  ".join([f"{self._place.description}: {failure}, exit {status}:", *last]))
+            raise CaseCrash("\n  ".join([f"{self._place.description}: {failure}, exit {status}:", *errors.lines()]))
 
 
 def _after(prefix: str, lines: Sequence[str]) -> list[str]:
