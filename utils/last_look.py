@@ -47,7 +47,7 @@ def _look(session: Session) -> None:
 
 
 def _clear_containers(session: Session) -> None:
-    from utils.runtime.clean import remove_run  # noqa: PLC0415 - a run without Docker needs no SDK
+    from utils.runtime.clean import remove_run, remove_steps  # noqa: PLC0415 - a run without Docker needs no SDK
     from utils.runtime.creation import permit  # noqa: PLC0415
 
     plan, host, connection, patience = session.plan, session.host, session.connection, session.patience
@@ -55,5 +55,11 @@ def _clear_containers(session: Session) -> None:
     listed = connection.run(["ls", "-d", *permits], timeout=QUICK_SECONDS).stdout.splitlines()
     for files in (files for path, files in permits.items() if path in listed):
         Left(files).end(patience)
-    for line in patience.again("containers of this run", lambda: remove_run(connection, plan.run_id, host.rank)):
+
+    def remove() -> list[str]:
+        """A build that another host of the run has in this engine goes on."""
+        steps = remove_steps(connection) if len(plan.hosts) == 1 else []
+        return remove_run(connection, plan.run_id, host.rank) + steps
+
+    for line in patience.again("containers of this run", remove):
         logger.warning("{}: left by this run and removed: {}", host.host, line)
