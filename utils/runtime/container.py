@@ -80,8 +80,8 @@ class ContainerPlace:
         self._disturbed = False
 
     def __enter__(self) -> ContainerPlace:
-        self.patience.again("folders", self._make_folders)
         self.connection.docker()
+        self.patience.again("folders", self._make_folders)
         try:
             self.patience.again("container", self._start)
             watch = EngineWatch(self._api, self._name)
