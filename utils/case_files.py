@@ -13,7 +13,7 @@ from tools.contract import write_atomically
 from tools.errors import CaseCrash, CommandError, HostError
 from utils.connection.base import QUICK_SECONDS
 from utils.connection.trees import disarm
-from utils.guest_command import guest_folder
+from utils.guest_command import case_folder, host_folder
 from utils.leftovers import stays
 from utils.text_log import appending
 
@@ -38,12 +38,12 @@ class CaseFiles:
     @property
     def local(self) -> Path:
         """The case's folder in the run's, on this machine."""
-        return self.plan.results / self.plan.run_id / self._name
+        return self.plan.results / self.plan.run_id / self.case.name / host_folder(self.host)
 
     @property
     def remote(self) -> str:
         """Its folder on the host: the same where that is this machine."""
-        return str(self.local) if self.connection.is_local else f"{guest_folder(self.plan)}/{self._name}"
+        return case_folder(self.plan, self.case, self.host, self.connection.is_local)
 
     def output(self, failed: Callable[[str], None]) -> AbstractContextManager[Callable[[str], None]]:
         """Where the guest's output goes line by line; `failed` is told when it ends early. Raises CaseCrash when there is no room
@@ -96,7 +96,3 @@ class CaseFiles:
         except CommandError as error:
             notes = [*notes, f"{self.remote} stays on {self.connection.host}: {error}"]
         return notes
-
-    @property
-    def _name(self) -> str:
-        return f"{self.case.name}/{self.host.host}_noderank{self.host.rank}"

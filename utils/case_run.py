@@ -149,7 +149,7 @@ class CaseRun:
         if left.is_there():
             stack.callback(self._note, self.files.collect)
             stack.callback(self._note, lambda: self.files.disarm(time.monotonic() - began))
-        stack.callback(left.stop_monitors)
+        stack.callback(left.end, self.session.patience)
 
     def _listener(self, output: Callable[[str], None]) -> Callable[[str], None]:
         """What hears each line of the guest's: progress is shown, the rest goes to `output`."""

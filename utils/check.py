@@ -15,6 +15,7 @@ from tools.errors import AccelmarkError, ConfigError, HostError
 from utils.connection import connect
 from utils.connection.base import INSTALL_PYTHON, LEAST_PYTHON
 from utils.connection.sync import HOLDS_ELSE, copies_code
+from utils.guest_command import results_root
 from utils.needs import needs, packages
 from utils.probe import ask
 from utils.runtime.options import parse_options
@@ -151,7 +152,7 @@ def _room(host: str, path: str, free: float, remedy: str) -> Finding:
 
 def _written(plan: RunPlan, connection: Connection) -> list[str]:
     """The folders on a host that a run writes to."""
-    return list(dict.fromkeys([plan.code_path, *([str(plan.results)] if connection.is_local else [])]))
+    return list(dict.fromkeys([plan.code_path, results_root(plan, connection.is_local)]))
 
 
 def _check_docker(plan: RunPlan, connection: Connection) -> Iterator[Finding]:

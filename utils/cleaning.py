@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 from tools.errors import AccelmarkError, CommandError, HostError
 from utils.cancel import Cancellation
 from utils.connection import connect
+from utils.connection.base import QUICK_SECONDS
 from utils.connection.patience import Patience
 from utils.console import PlainConsole
-from utils.leftovers import remove_tunnels, stays
+from utils.guest_command import results_root
+from utils.leftovers import end_guests, places_of_runs, remove_tunnels, stays
 from utils.lock import Claim, HostLock
 from utils.monitoring.supervise import stop_all
 from utils.ownership import owner_on
 from utils.record import this_start
 from utils.runtime.clean import any_image, clean
+from utils.runtime.creation import PERMIT
+from utils.runtime.labels import CHOWN, container_labels
 from utils.runtime.leaving import reclaim
 from utils.stdio import complain
 
@@ -24,6 +28,13 @@ if TYPE_CHECKING:
     from utils.plan import HostTarget, RunPlan
 
 REMOVE_SECONDS = 600.0
+FORBID = """
+import glob, os, shutil, sys
+for runs in ("run*", ".guest-run*"):
+    for path in glob.glob(os.path.join(glob.escape(sys.argv[1]), runs, "*", "*_noderank*", sys.argv[2])):
+        shutil.rmtree(path, ignore_errors=True)
+"""
+"""`python3 -c FORBID <results> <permit>`, Python 3.6: lets no engine make a container any more that a killed run asked for."""
 REMOVE = """
 import glob, os, shutil, sys
 for path in glob.glob(os.path.join(glob.escape(sys.argv[1]), ".guest-run*")):
@@ -62,11 +73,13 @@ def _lock(connection: Connection, host: HostTarget) -> HostLock:
 
 
 def _clear(connection: Connection, plan: RunPlan, images: bool) -> list[str]:
-    """Monitors, containers, folders, and images last, as one may be needed to remove a folder. Raises HostError."""
-    root = str(plan.results) if connection.is_local else f"{plan.code_path}/{plan.log_path}"
+    """Guests, monitors, containers, folders, and images last, as one may be needed to remove a folder. Raises HostError."""
+    root = results_root(plan, connection.is_local)
     lines: list[str] = []
     away: HostError | None = None
     try:
+        connection.run([connection.python, "-c", FORBID, root, PERMIT], timeout=QUICK_SECONDS).check()
+        lines += end_guests(connection, places_of_runs(root))
         lines += stop_all(connection, root)
         try:
             lines += clean(connection, images=False)
@@ -89,7 +102,8 @@ def _remove_folders(connection: Connection, root: str, has_engine: bool) -> list
     left = [path for word, path in said if word == "stays"]
     image = any_image(connection) if left and has_engine else None
     if image is not None:
-        reclaim(connection, image, owner_on(connection), left, Patience(connection, seconds=0.0))
+        labels = container_labels("none", CHOWN)
+        reclaim(connection, image, owner_on(connection), left, Patience(connection, seconds=0.0), labels)
         said += _removal(connection, root)
     gone = dict.fromkeys(path for word, path in said if word == "gone")
     return [*(f"folder {path}" for path in gone), *(stays(path) for path in left if path not in gone)]

@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from loguru import logger
@@ -21,8 +20,9 @@ from tools.errors import AccelmarkError, HostBusy, HostError, Interrupted
 from utils.cancel import Cancellation
 from utils.connection import connect
 from utils.connection.sync import sync_code
-from utils.guest_command import guest_folder
-from utils.leftovers import end_guests, stop_monitors
+from utils.guest_command import run_folder
+from utils.last_look import last_look
+from utils.leftovers import clear_processes
 from utils.lock import HostLock
 from utils.report.build import build_report, failed_case
 from utils.runtime.image_exchange import ImageExchange
@@ -121,14 +121,15 @@ class _Run:
         try:
             with connect(host, self.cancellations[host.host].register) as connection, self._locked(connection, host) as lock:
                 session = Session(plan, host, connection, self.cancellations[host.host], self.display, lock)
-                self._prepare(session)
-                self._bring_images(session)
-                for number, case in enumerate(plan.cases, 1):
-                    self.display.start_case(host.host, case.name, number, len(plan.cases))
-                    reports.append(self._kept(case, host) or self._case(session, case))
+                with last_look(session):
+                    self._prepare(session)
+                    self._bring_images(session)
+                    for number, case in enumerate(plan.cases, 1):
+                        self.display.start_case(host.host, case.name, number, len(plan.cases))
+                        reports.append(self._kept(case, host) or self._case(session, case))
+                        reports = self._with_recovered(session, reports)
+                    session.settle()
                     reports = self._with_recovered(session, reports)
-                session.settle()
-                reports = self._with_recovered(session, reports)
                 self._leave(session)
         except Exception as failure:
             error = as_outcome(failure)
@@ -196,8 +197,9 @@ class _Run:
     def _prepare(self, session: Session) -> None:
         """Clear what a killed run left, and bring the code."""
         connection, host = session.connection, session.host.host
-        if self.record is not None:
-            self._clear(connection, session.host, resumed=self.record.resumed)
+        if self.record is not None:  # the host is ours; the container of a run that is resumed keeps its monitors
+            spares_monitors = self.record.resumed and self.plan.runtime == "docker"
+            clear_processes(connection, self.plan, session.host, spares_monitors)
         self.display.phase(host, "code")
         copied = sync_code(connection, self.plan.checkout, self.plan.code_path, cancelled=session.cancellation.register)
         session.cancellation.check()
@@ -208,15 +210,6 @@ class _Run:
 
             for line in session.patience.again("containers of killed runs", lambda: reap(connection, self.plan.run_id)):
                 logger.warning("{}: left by a killed run and removed: {}", host, line)
-
-    def _clear(self, connection: Connection, host: HostTarget, resumed: bool) -> None:
-        """The host is ours, so what still runs there was left; but the container of a run that is resumed keeps its monitors, and
-        what this run has begun under another name of the same machine goes on."""
-        mine = (self.plan.run_id, f"{host.host}_noderank{host.rank}")
-        root = str(self.plan.results) if connection.is_local else str(PurePosixPath(guest_folder(self.plan)).parent)
-        end_guests(connection, root, *mine)
-        if not (resumed and self.plan.runtime == "docker"):
-            stop_monitors(connection, root, *mine)
 
     def _bring_images(self, session: Session) -> None:
         """Under IMAGE_SOURCE copy, have all images on all hosts before anything is measured."""
@@ -231,7 +224,8 @@ class _Run:
     def _leave(self, session: Session) -> None:
         """Remove the run's folder on the host, but for what could not be collected."""
         if not session.connection.is_local:
-            session.connection.run([session.connection.python, "-c", REMOVE_EMPTY, guest_folder(self.plan)], timeout=60)
+            folder = run_folder(self.plan, is_local=False)
+            session.connection.run([session.connection.python, "-c", REMOVE_EMPTY, folder], timeout=60)
 
 
 @contextmanager

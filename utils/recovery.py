@@ -69,28 +69,47 @@ class Left:
         """Whether the host still has the case's folder, so that there is something to be collected. Raises HostError."""
         return self.files.connection.run(["test", "-d", self.files.remote], timeout=QUICK_SECONDS).status == 0
 
-    def stop_monitors(self) -> None:
-        """The case's own. Raises HostError."""
-        stop_monitors(self.files.connection, self.files.remote)
-
     def clear(self, patience: Patience) -> None:
         """Let nothing be left of the case on its host or here, so that it can run again. Raises HostError."""
-        files = self.files
-        self.stop_monitors()
-        if files.plan.runtime == "docker":
-            from utils.runtime.clean import remove_case  # noqa: PLC0415
-
-            remove_case(files.connection, files.plan.run_id, files.case.name, files.host.rank)
+        self.end(patience)
         self._remove(patience)
+
+    def end(self, patience: Patience) -> None:
+        """Let nothing of the case go on, nor begin: its monitors, its containers, and one that its engine has yet to make. Raises
+        HostError."""
+        stop_monitors(self.files.connection, self.files.remote)
+        if self.files.plan.runtime == "docker":
+            self._end_containers(patience)
+
+    def _end_containers(self, patience: Patience) -> None:
+        from utils.runtime.clean import remove_run  # noqa: PLC0415 - a run without Docker needs no SDK
+        from utils.runtime.creation import container_name, permit, withdraw  # noqa: PLC0415
+        from utils.runtime.image_context import image_tag  # noqa: PLC0415
+        from utils.runtime.labels import container_labels  # noqa: PLC0415
+
+        case, connection, run_id, rank = self.files.case, self.files.connection, self.files.plan.run_id, self.files.host.rank
+        allowed = permit(self.files.remote)
+        was_asked_for = connection.run(["test", "-e", allowed], timeout=QUICK_SECONDS).status == 0
+        connection.run(["rm", "-rf", allowed], timeout=QUICK_SECONDS)
+
+        def end() -> None:
+            remove_run(connection, run_id, rank, case.name)
+            if was_asked_for:
+                labels = container_labels(run_id, case.name, rank, self.files.remote)
+                withdraw(connection, image_tag(case.image), container_name(run_id, case.name, rank), labels)
+
+        patience.again("its containers", end)
 
     def reclaim(self, patience: Patience) -> None:
         """Take over what the root of a container that has gone left in the case's folder; a failure is only logged."""
         from utils.runtime.image_context import image_tag  # noqa: PLC0415
+        from utils.runtime.labels import CHOWN, container_labels  # noqa: PLC0415
         from utils.runtime.leaving import reclaim  # noqa: PLC0415
 
         files, owner = self.files, owner_on(self.files.connection)
         if owner != ROOT and self.is_there():
-            reclaim(files.connection, image_tag(files.case.image), owner, [files.remote], patience)
+            labels = container_labels(files.plan.run_id, CHOWN, files.host.rank)
+            reclaim(files.connection, image_tag(files.case.image), owner, [files.remote], patience, labels)
 
     def _remove(self, patience: Patience) -> None:
         """The case's folders; one that is not all ours to remove is put aside."""

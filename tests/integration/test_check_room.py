@@ -24,6 +24,14 @@ def test_a_disk_without_room_for_results_is_a_problem(project, small_disk):
     )
 
 
+def test_a_disk_without_room_for_results_on_another_host_is_a_problem(project, small_disk, sshd, tmp_path):
+    folder = small_disk("20m")
+    keys = {"SSH_KEY": str(sshd.user_key), "SSH_KNOWN_HOSTS": str(sshd.known_hosts), "SSH_PORT": sshd.port}
+    project.host_yaml(FLAGPERF_LOG_PATH=folder, FLAGPERF_PATH=str(tmp_path / "there"), CONNECTION="ssh", **keys)
+    checked = project.run("check")
+    assert f"problem 127.0.0.1: 0.0 GB free for {folder}; that is too little" in checked.output
+
+
 def test_a_disk_with_little_room_is_a_note(project, small_disk):
     folder = small_disk("1g")
     project.host_yaml(FLAGPERF_LOG_PATH=folder)

@@ -68,3 +68,24 @@ def test_stale_pid_files_below_a_folder_are_cleared(tmp_path):
     pid_file = own_pid_file(tmp_path / "case", "1")
     assert daemon.stop_below(tmp_path, "*_monitor.pid", 0.1) == []
     assert not pid_file.exists()
+
+
+def started(script, place):
+    """A monitor that is on its way to being a daemon in a folder, once it runs."""
+    command = [sys.executable, script, "-o", "start", "-l", place]
+    monitor = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert monitor.stdout.readline() == b"up\n"
+    return monitor
+
+
+def test_a_monitor_that_has_yet_to_write_its_pid_file_is_stopped_where_it_is_meant(tmp_path):
+    script = tmp_path / "x_monitor.py"
+    script.write_text("import signal; print('up', flush=True); signal.pause()")
+    meant, spared, foreign = (started(script, tmp_path / place) for place in ("run1/c/a_0", "run1/c/b_1", "../elsewhere"))
+    with meant, spared, foreign:
+        said = daemon.stop_below(tmp_path / "run1", "*_monitor.pid", 10, "run1", "a_0")
+        assert said == [str(tmp_path / "run1/c/a_0/x_monitor")]
+        assert [monitor.poll() for monitor in (spared, foreign)] == [None, None]
+        spared.kill()
+        foreign.kill()
+    assert meant.returncode == -15

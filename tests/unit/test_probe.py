@@ -46,5 +46,5 @@ def test_a_folder_that_is_not_there_yet_has_the_room_of_the_one_above(here, tmp_
 
 
 def test_a_python_that_cannot_answer_is_an_error_with_the_remedy():
-    with pytest.raises(CommandError, match=r"python3 does not run there \(SyntaxError: old\); install Python 3\.8 or newer"):
+    with pytest.raises(CommandError, match=r"python3 does not run there \(SyntaxError: old\); install python3 \(3\.8 or newer\)"):
         ask(FakeConnection(1, "Traceback\nSyntaxError: old\n"))

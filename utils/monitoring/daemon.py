@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Callable, List, NoReturn, Optional
+from typing import Callable, Dict, List, NoReturn, Optional, Tuple
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 KILL_TIMEOUT = 1.0
@@ -72,13 +72,18 @@ def stop(pid_file: Path, seconds: float) -> bool:
 
 
 def stop_below(folder: Path, pattern: str, seconds: float, run: str = "", mine: str = "") -> List[str]:
-    """Stop the daemons of all pid files in and below a folder; return those that ran, without `.pid`, and why one still does.
+    """Stop the daemons of all pid files in and below a folder, and those that have yet to write theirs; return those that ran,
+    without `.pid`, and why one still does.
 
     In the folders of `run`, only those in a folder called `mine` are meant: the others have just been started.
     """
+
+    def is_meant(place: Path) -> bool:
+        return not (run and {run, ".guest-" + run} & set(place.parts) and place.name != mine)
+
     said = []
     for pid_file in sorted(folder.rglob(pattern)):
-        if run and {run, ".guest-" + run} & set(pid_file.parts) and pid_file.parent.name != mine:
+        if not is_meant(pid_file.parent):
             continue
         ran = live(pid_file) is not None
         try:
@@ -87,7 +92,45 @@ def stop_below(folder: Path, pattern: str, seconds: float, run: str = "", mine: 
             said.append(f"{pid_file.with_suffix('')}: not stopped: {error}")
         else:
             said += [str(pid_file.with_suffix(""))] if ran else []
-    return said
+    return said + _stop_starting(lambda: [one for one in _starting(folder, pattern) if is_meant(one[1].parent)], seconds)
+
+
+def _stop_starting(starting: Callable[[], List[Tuple[int, Path]]], seconds: float) -> List[str]:
+    """End what `starting` finds: asked first, killed after `seconds`; return what stop_below does."""
+    said: Dict[str, str] = {}
+    for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, KILL_TIMEOUT)):
+        for pid, pid_file in starting():
+            name = str(pid_file.with_suffix(""))
+            try:
+                os.kill(pid, number)
+                said.setdefault(name, name)
+            except ProcessLookupError:
+                continue
+            except OSError as error:
+                said[name] = f"{name}: not stopped: {error}"
+        deadline = time.monotonic() + patience
+        while starting() and time.monotonic() < deadline:
+            time.sleep(0.02)
+    return list(said.values())
+
+
+def _starting(folder: Path, pattern: str) -> List[Tuple[int, Path]]:
+    """The monitors that are on their way to being daemons, or whose pid file was lost, by their command lines: their pids and pid
+    files. Those in a container, which have a process namespace of their own, are not meant."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_text(encoding="utf-8", errors="surrogateescape").split("\0")
+            script = Path(words[words.index("-o") - 1])
+            place = Path(words[words.index("-l") + 1])
+            is_here = os.readlink(str(process / "ns/pid")) == os.readlink("/proc/self/ns/pid")
+            is_started = words[words.index("-o") + 1] in ("start", "restart")
+        except (OSError, ValueError, IndexError):
+            continue
+        pid_file = place / script.with_suffix(".pid").name
+        if is_here and is_started and script.suffix == ".py" and pid_file.match(pattern) and folder in (place, *place.parents):
+            found.append((int(process.name), pid_file))
+    return found
 
 
 def _daemon(pid_file: Path, prepare: Callable[[], Callable[[], int]], answer: int) -> NoReturn:

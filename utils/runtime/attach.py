@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from docker.errors import APIError
-
 from utils.connection.base import QUICK_SECONDS, Cancelled, Connection
 from utils.connection.patience import Patience
 from utils.runtime.base import OnLine
+from utils.runtime.clean import labelled
 from utils.runtime.engine import engine_errors
 from utils.runtime.execution import FOLLOWER, Execution
-from utils.runtime.labels import CASE, CONTAINER, FOLDER, KIND, RANK, RUN
+from utils.runtime.labels import CASE, CHOWN, CONTAINER, FOLDER, KIND, RANK, RUN, container_labels
 from utils.runtime.leaving import forget_command, give_to_owner, remove_container
 from utils.runtime.watch import EngineWatch
 
@@ -26,7 +25,8 @@ ALIVE = ("running", "paused")
 class RunningGuest:
     """A guest that was started in a container: it runs, or it has ended and its container is still there.
 
-    `folder` is its log folder on the host, `started` when it began (seconds since the epoch, by the host's clock).
+    `folder` is its log folder on the host, `started` when it began (seconds since the epoch, by the host's clock), `labels` are
+    for a container that gives its files to their owner.
     """
 
     connection: Connection
@@ -36,6 +36,7 @@ class RunningGuest:
     folder: str
     token: str
     started: float
+    labels: Mapping[str, str]
     patience: Patience = field(compare=False)
 
     def wait(self, timeout: float, on_line: OnLine, cancelled: Cancelled | None = None) -> int:
@@ -55,7 +56,7 @@ class RunningGuest:
 
         `disturbed` False says that the guest ended by itself, so that its container is alive.
         """
-        give_to_owner(self.connection, self.container, owner, [self.folder], self.patience, disturbed, self.image)
+        give_to_owner(self.connection, self.container, owner, [self.folder], self.patience, disturbed, self.image, self.labels)
         forget_command(self.connection, self.folder, self.patience)
         remove_container(self.connection, self.container, self.patience)
 
@@ -81,6 +82,7 @@ def find_running(connection: Connection, run_id: str, case_name: str, rank: int,
                 folder,
                 str(known["token"]),
                 float(known["started"]),
+                container_labels(run_id, CHOWN, rank),
                 patience,
             )
     return None
@@ -96,14 +98,8 @@ def was_removed(connection: Connection, run_id: str, case_name: str, rank: int, 
 
 
 def _containers(connection: Connection, run_id: str, case_name: str, rank: int) -> list[Any]:
-    labels = [f"{KIND}={CONTAINER}", f"{RUN}={run_id}", f"{CASE}={case_name}", f"{RANK}={rank}"]
     with engine_errors(connection.host):
-        try:
-            return list(connection.docker().api.containers(all=True, filters={"label": labels}))
-        except APIError as error:
-            if error.status_code == 404:  # removed while it was listed
-                return []
-            raise
+        return labelled(connection.docker().api, {KIND: CONTAINER, RUN: run_id, CASE: case_name, RANK: str(rank)})
 
 
 def _state(connection: Connection, folder: str) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from docker import APIClient
@@ -11,6 +12,8 @@ from docker.errors import APIError, NotFound
 from utils.connection.base import Connection
 from utils.runtime.engine import engine_errors, explanation
 from utils.runtime.labels import CASE, CONTAINER, IMAGE, KIND, RANK, RUN, STEP, VENDOR, owner_lives
+
+LISTINGS = 5
 
 
 def clean(connection: Connection, images: bool, run_id: str | None = None, vendor: str | None = None) -> list[str]:
@@ -40,12 +43,15 @@ def reap(connection: Connection, except_run: str) -> list[str]:
         return [_remove_container(api, found) for found in left if not owner_lives(found["Labels"])] + _remove_steps(api)
 
 
-def remove_case(connection: Connection, run_id: str, case_name: str, rank: int) -> list[str]:
-    """Remove the containers of one case of one run, and return them in words. Raises HostError when the engine is away."""
+def remove_run(connection: Connection, run_id: str, rank: int, case_name: str | None = None) -> list[str]:
+    """Remove what containers one run has on one of its hosts, or those of one of its cases there, and return them in words.
+
+    Another host of the run may have the same engine, so the rank tells. Raises HostError when the engine is away.
+    """
+    wanted = {KIND: CONTAINER, RUN: run_id, RANK: str(rank), **({} if case_name is None else {CASE: case_name})}
     with engine_errors(connection.host):
         api = connection.docker().api
-        wanted = {CASE: case_name, RANK: str(rank)}
-        return [_remove_container(api, found) for found in _containers(api, run_id) if wanted.items() <= found["Labels"].items()]
+        return [_remove_container(api, found) for found in labelled(api, wanted)]
 
 
 def remove_steps(connection: Connection) -> list[str]:
@@ -62,14 +68,22 @@ def any_image(connection: Connection) -> str | None:
     return str(found[0]["Id"]) if found else None
 
 
+def labelled(api: APIClient, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The containers with these labels, whatever state they are in. Raises what the SDK raises."""
+    filters = {"label": [f"{name}={value}" for name, value in labels.items()]}
+    for _ in range(LISTINGS):
+        with suppress(NotFound):  # one was removed while it was listed
+            return list(api.containers(all=True, filters=filters))
+    return list(api.containers(all=True, filters=filters))
+
+
 def _containers(api: APIClient, run_id: str | None) -> list[dict[str, Any]]:
-    labels = [f"{KIND}={CONTAINER}"] + ([f"{RUN}={run_id}"] if run_id else [])
-    return list(api.containers(all=True, filters={"label": labels}))
+    return labelled(api, {KIND: CONTAINER, **({RUN: run_id} if run_id else {})})
 
 
 def _remove_steps(api: APIClient) -> list[str]:
     """Those of a build that goes on run, but for moments."""
-    found = api.containers(all=True, filters={"label": f"{KIND}={STEP}"})
+    found = labelled(api, {KIND: STEP})
     return [_remove_container(api, each, "of a build") for each in found if each["State"] != "running"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,15 +11,17 @@ from docker import APIClient
 from docker.errors import APIError
 
 from tools.errors import AccelmarkError, CaseCrash, ConfigError
-from utils.connection.base import Cancelled, Connection
+from utils.connection.base import QUICK_SECONDS, Cancelled, Connection
 from utils.connection.patience import Patience
+from utils.ownership import ROOT
 from utils.plan import CasePlan, HostTarget, RunPlan
 from utils.runtime.base import OnLine
+from utils.runtime.creation import container_name, create, permit
 from utils.runtime.engine import engine_errors, explanation
 from utils.runtime.execution import KILLED, Execution
 from utils.runtime.hardening import hardened
-from utils.runtime.labels import container_labels
-from utils.runtime.leaving import forget_command, give_to_owner, remove_container, remove_quietly
+from utils.runtime.labels import CHOWN, container_labels
+from utils.runtime.leaving import forget_command, give_to_owner, remove_container
 from utils.runtime.limits import not_enforced
 from utils.runtime.options import parse_options, split_create_keys
 from utils.runtime.prepare import pip_environment
@@ -74,20 +75,19 @@ class ContainerPlace:
 
     def __post_init__(self) -> None:
         self.description = f"container of {self.case.name} on {self.host.host}"
-        raw = f"accelmark-{self.plan.run_id}-{self.case.case}-{self.case.framework}-{self.host.rank}-{os.getpid()}"
-        self._name = re.sub(r"[^\w.-]", "_", raw)
+        self._name = container_name(self.plan.run_id, self.case.name, self.host.rank)
         self._execution: Execution | None = None
         self.notes: list[str] = []
         self._disturbed = False
 
     def __enter__(self) -> ContainerPlace:
-        self.patience.again("folders", lambda: self.connection.run(["mkdir", "-p", *self._writable], timeout=60).check())
         self.connection.docker()
+        self.patience.again("folders", self._make_folders)
         try:
             self.patience.again("container", self._start)
             watch = EngineWatch(self._api, self._name)
         except BaseException:
-            remove_container(self.connection, self._name, self.patience)
+            self._remove()
             raise
         title = f"{self.case.name} on {self.host.host}"
         self._execution = Execution(self.connection, self.patience, watch, self._name, self.log_dir, title)
@@ -95,11 +95,11 @@ class ContainerPlace:
 
     def __exit__(self, *unused: object) -> None:
         try:
-            wanted = (self.owner, self._writable, self.patience, self._disturbed, self.image_tag)
+            labels = container_labels(self.plan.run_id, CHOWN, self.host.rank)
+            wanted = (self.owner, self._writable, self.patience, self._disturbed, self.image_tag, labels)
             give_to_owner(self.connection, self._name, *wanted)
         finally:
-            forget_command(self.connection, self.log_dir, self.patience)
-            self.notes += remove_container(self.connection, self._name, self.patience)
+            self.notes += self._remove()
 
     def run(self, argv: Sequence[str], *, timeout: float, on_line: OnLine, cancelled: Cancelled | None = None) -> int:
         """Run a command in the container; see Place.run. After a timeout or a cancel the container is dead."""
@@ -117,15 +117,24 @@ class ContainerPlace:
     def _writable(self) -> tuple[str, str]:
         return self.log_dir, f"{self.plan.code_path}/onnxs"
 
+    def _make_folders(self) -> None:
+        """The permit is its owner's from the start: root of the container, which gives all else to him, cannot write it."""
+        allowed = permit(self.log_dir)
+        self.connection.run(["mkdir", "-p", *self._writable, allowed], timeout=QUICK_SECONDS).check()
+        if self.owner != ROOT:
+            self.connection.run(["chown", "{}:{}".format(*self.owner), allowed], timeout=QUICK_SECONDS).check()
+
+    def _remove(self) -> list[str]:
+        forget_command(self.connection, self.log_dir, self.patience)
+        return remove_container(self.connection, self._name, self.patience)
+
     def _start(self) -> None:
-        create, host = self.keywords()
+        options, host = self.keywords()
         with engine_errors(self.host.host):
             api = self._api
             try:
-                if self.patience.was_lost:  # the attempt before may have got further than its answer
-                    remove_quietly(api, self._name)
                 host_config = api.create_host_config(**host)
-                made = api.create_container(self.image_tag, ["infinity"], entrypoint=["sleep"], host_config=host_config, **create)
+                made = create(api, self.image_tag, ["infinity"], entrypoint=["sleep"], host_config=host_config, **options)
                 api.start(made["Id"])
                 self.notes = [f"{self.host.host}: {one}" for one in not_enforced(api, made, host)]
             except APIError as error:
@@ -136,25 +145,26 @@ class ContainerPlace:
 
         Raises ConfigError when the options cannot be read.
         """
-        create, host = split_create_keys(parse_options(self.plan.container_options, self.plan.shm_size))
+        options, host = split_create_keys(parse_options(self.plan.container_options, self.plan.shm_size))
         ours = {**GUEST_ENVIRONMENT, **pip_environment(self.plan.pip_source), **self.plan.environment, **self.environment}
-        environment = {**ours, **create.pop("environment", {})}
-        create = {
+        environment = {**ours, **options.pop("environment", {})}
+        options = {
             "name": self._name,
             "labels": container_labels(self.plan.run_id, self.case.name, self.host.rank, self.log_dir),
             "working_dir": self.plan.code_path,
             "environment": environment,
             "user": "0:0",
-            **create,
+            **options,
         }
         host = {"init": True, "network_mode": "bridge", **host, "mounts": [*self._mounts(), *host.get("mounts", [])]}
-        return create, hardened(host)
+        return options, hardened(host)
 
     def _mounts(self) -> list[dict[str, Any]]:
         read_only = {self.plan.code_path: True}
         if self.case.data_directory is not None:
             read_only.setdefault(self.case.data_directory, True)
         read_only.update(dict.fromkeys(self._writable, False))
+        read_only[permit(self.log_dir)] = True
         return [{"Type": "bind", "Source": path, "Target": path, "ReadOnly": only} for path, only in read_only.items()]
 
     def _refused(self, error: APIError) -> AccelmarkError:

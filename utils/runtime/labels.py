@@ -15,6 +15,9 @@ HOST, PID, PID_STARTED = "accelmark.host", "accelmark.pid", "accelmark.pid.start
 CONTAINER, IMAGE, STEP = "container", "image", "step"
 """Kinds: a case's container, an image, and the containers in which a build does its steps."""
 
+CHOWN = "chown"
+"""In place of a case: the container that only gives files to their owner."""
+
 
 def container_labels(run_id: str, case: str, rank: int = 0, folder: str = "") -> dict[str, str]:
     """The labels of a case's container: which run it is of, its log folder, and which process on which machine started it."""

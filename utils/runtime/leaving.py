@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from docker import APIClient
-from docker.errors import APIError, NotFound
 from loguru import logger
-from requests.exceptions import RequestException
 
 from tools.errors import AccelmarkError
 from utils.connection.base import QUICK_SECONDS, Connection
 from utils.connection.patience import Patience
+from utils.runtime.creation import permit, remove_quietly
 from utils.runtime.engine import engine_errors
 from utils.runtime.hardening import hardened
 from utils.runtime.keeper import OUTPUT, STATE
-from utils.runtime.labels import container_labels
 from utils.runtime.limits import is_rootless
-
-REMOVAL_SECONDS = 30
-"""How long somebody else's removal of the container is waited for."""
 
 CHOWN_SECONDS = 300
 
@@ -33,11 +28,12 @@ def give_to_owner(
     patience: Patience,
     restart: bool,
     image: str,
+    labels: Mapping[str, str],
 ) -> None:
     """What root made in the container becomes the owner's; a failure costs no result and is only logged.
 
     After a timeout, a cancel or Ctrl-C the container is dead, or the guest goes on writing: a `restart` mends both. Where it has
-    gone altogether, another one of the same `image` does it.
+    gone altogether, another one of the same `image`, with these `labels`, does it.
     """
     if owner == (0, 0):
         return
@@ -60,17 +56,24 @@ def give_to_owner(
         said = str(error)
     if said:
         logger.info("{}: chown in {}: {}", connection.host, container, said)
-        reclaim(connection, image, owner, folders, patience)
+        reclaim(connection, image, owner, folders, patience, labels)
 
 
-def reclaim(connection: Connection, image: str, owner: tuple[int, int], folders: Sequence[str], patience: Patience) -> None:
+def reclaim(
+    connection: Connection,
+    image: str,
+    owner: tuple[int, int],
+    folders: Sequence[str],
+    patience: Patience,
+    labels: Mapping[str, str],
+) -> None:
     """What the root of a container that has gone left in folders of a host becomes the owner's, by a short-lived container of
-    `image`; a failure is only logged."""
+    `image` with these `labels`; a failure is only logged."""
 
     def give() -> str:
         with engine_errors(connection.host):
             connection.reach_engine()
-            return _given_by_another(connection.docker().api, image, owner, folders)
+            return _given_by_another(connection.docker().api, image, owner, folders, labels)
 
     try:
         said = patience.again(f"chown of {folders[0]}", give)
@@ -80,16 +83,16 @@ def reclaim(connection: Connection, image: str, owner: tuple[int, int], folders:
         logger.warning("{}: files in {} may still belong to root: {}", connection.host, folders[0], said)
 
 
-def _given_by_another(api: APIClient, image: str, owner: tuple[int, int], folders: Sequence[str]) -> str:
+def _given_by_another(
+    api: APIClient, image: str, owner: tuple[int, int], folders: Sequence[str], labels: Mapping[str, str]
+) -> str:
     """Return why it could not be done, '' where it was."""
     if owner == (0, 0) or is_rootless(api.info()):
         return ""
     mounts = [{"Type": "bind", "Source": folder, "Target": folder, "ReadOnly": False} for folder in folders]
     host = api.create_host_config(**hardened({"network_mode": "none", "mounts": mounts}))
-    labels = container_labels("none", "chown")
-    made = api.create_container(
-        image, _arguments(owner, folders), entrypoint=["chown"], user="0:0", labels=labels, host_config=host
-    )
+    command = _arguments(owner, folders)
+    made = api.create_container(image, command, entrypoint=["chown"], user="0:0", labels=dict(labels), host_config=host)
     try:
         api.start(made["Id"])
         status = api.wait(made["Id"], timeout=CHOWN_SECONDS)["StatusCode"]
@@ -123,21 +126,9 @@ def remove_container(connection: Connection, container: str, patience: Patience)
     return []
 
 
-def remove_quietly(api: APIClient, container: str) -> None:
-    """Remove a container that may have gone already, or be going. Raises what the SDK raises for all else."""
-    try:
-        api.remove_container(container, force=True, v=True)
-    except NotFound:
-        return
-    except APIError as error:
-        if "already in progress" not in str(error):
-            raise
-        with suppress(APIError, RequestException):
-            api.wait(container, timeout=REMOVAL_SECONDS, condition="removed")
-
-
 def forget_command(connection: Connection, folder: str, patience: Patience) -> None:
-    """Remove from a log folder on the host what only served to follow the guest; never raises an AccelmarkError."""
-    files = [f"{folder}/{name}" for name in (OUTPUT, STATE)]
+    """Remove from a log folder on the host what only served to have a container and to follow the guest in it; never raises an
+    AccelmarkError."""
+    rests = [permit(folder), *(f"{folder}/{name}" for name in (OUTPUT, STATE))]
     with suppress(AccelmarkError):
-        patience.again("removal of the kept output", lambda: connection.run(["rm", "-f", *files], timeout=QUICK_SECONDS))
+        patience.again("removal of the kept output", lambda: connection.run(["rm", "-rf", *rests], timeout=QUICK_SECONDS))
