@@ -1,4 +1,4 @@
-"""A rootless engine: Podman's service as a user with subordinate ids, all of which exist in a mount namespace of its own only."""
+"""A rootless engine: Podman's service as a user with subordinate ids and a network device, in a mount namespace of its own."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ USER, FIRST, COUNT = 23457, 300_000, 65536
 SERVICE = """
 set -eu
 for name in passwd group subuid subgid; do mount --bind "$1/etc/$name" "/etc/$name"; done
+mkdir -p /dev/net
+mount -t tmpfs -o mode=755 tmpfs /dev/net
+mknod -m 666 /dev/net/tun c 10 200
 exec setpriv --reuid="$2" --regid="$2" --clear-groups env -i HOME="$1/home" XDG_RUNTIME_DIR="$1/run" \
     PATH=/usr/sbin:/usr/bin:/sbin:/bin podman system service --time=0 "unix://$1/run/podman.sock"
 """
@@ -35,6 +38,8 @@ class Rootless:
 
     folder: Path
     base_tag: str
+    network_device: Path
+    """Its own /dev/net/tun, as seen from outside; slirp4netns opens it as the user."""
 
     @property
     def url(self) -> str:
@@ -55,7 +60,8 @@ def rootless() -> Iterator[Rootless]:
     with (folder / "log").open("wb") as log:
         service = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     try:
-        yield Rootless(folder, _with_base_image(f"unix://{folder}/run/podman.sock", service, folder / "log"))
+        base_tag = _with_base_image(f"unix://{folder}/run/podman.sock", service, folder / "log")
+        yield Rootless(folder, base_tag, Path(f"/proc/{service.pid}/root/dev/net/tun"))
     finally:
         service.terminate()
         service.wait(120)
