@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import tempfile
 import time
 from contextlib import closing, contextmanager
@@ -43,7 +44,7 @@ def docker_engine(tmp_path_factory):
     if engine_answers():
         yield
         return
-    if not Path("/sys/class/net/docker0").exists():
+    if "docker0" not in (name for _, name in socket.if_nameindex()):
         services.afterwards("sh", FORGET_DOCKER)
     with private_engine(tmp_path_factory.mktemp("dockerd"), inside=OWN_MOUNTS):
         yield
@@ -58,11 +59,11 @@ def private_engine(folder, inside=OWN_WORLD):
     services.afterwards("rm", "-rf", short)
     services.cgroups_removed_afterwards(short.name)
     short.chmod(0o711)  # for users of the group that may use it
-    socket = f"unix://{short}/docker.sock"
-    places = ["--data-root", folder / "data", "--exec-root", short, "--pidfile", folder / "pid", "--host", socket]
+    url = f"unix://{short}/docker.sock"
+    places = ["--data-root", folder / "data", "--exec-root", short, "--pidfile", folder / "pid", "--host", url]
     engine = services.start([*inside, "dockerd", *places, "--cgroup-parent", f"/{short.name}"], folder / "log")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DOCKER_HOST", socket)
+        patch.setenv("DOCKER_HOST", url)
         try:
             wait_for_engine(engine, folder / "log")
             yield engine
