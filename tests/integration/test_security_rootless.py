@@ -76,5 +76,5 @@ def test_a_network_device_that_the_engine_may_not_open_is_said_with_what_helps(t
     [reason] = refused.case("toy")["reasons"]
     assert reason["kind"] == "CONFIG"
     assert 'slirp4netns failed: "open(\\"/dev/net/tun\\"): Permission denied' in reason["message"]
-    assert "'chmod 0666 /dev/net/tun', or add --network=host" in reason["message"]
+    assert "'chmod 0666 /dev/net/tun' as root, or add --network=host" in reason["message"]
     assert in_host_network.status == 0, in_host_network.output
