@@ -223,9 +223,11 @@ def test_a_folder_without_locks_of_this_machine_keeps_nobody_away(claimed, folde
 def test_another_user_who_repeats_our_claim_is_neither_believed_nor_told_the_token(claimed, tmp_path):
     name, line = f"accelmark-test-{tmp_path}"[-90:], json.dumps(CLAIM)
     with subprocess.Popen([sys.executable, "-c", IMPOSTOR, name, line], stdout=subprocess.PIPE, text=True) as impostor:
-        assert impostor.stdout.readline() == "ready\n"
-        known = json.loads(claimed().stdout.readline().removeprefix("busy "))
-        assert known == {**CLAIM, "process": impostor.pid, "user_id": 54321, "user_name": "", "stranger": True}
-        assert claimed("wait").stdout.readline().startswith("busy ")
-        impostor.kill()
+        try:
+            assert impostor.stdout.readline() == "ready\n"
+            known = json.loads(claimed().stdout.readline().removeprefix("busy "))
+            assert known == {**CLAIM, "process": impostor.pid, "user_id": 54321, "user_name": "", "stranger": True}
+            assert claimed("wait").stdout.readline().startswith("busy ")
+        finally:
+            impostor.kill()
         assert impostor.stdout.read() == ""
