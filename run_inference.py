@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import getpass
+import os
 import signal
 import sys
 from pathlib import Path
@@ -22,6 +24,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     interrupted."""
     options = parser().parse_args(arguments)
     _end_orderly_when_told()
+    _name_the_user()
     try:
         return exit_code(_run(options))
     except ModuleNotFoundError as error:
@@ -98,6 +101,18 @@ def _end_orderly_when_told() -> None:
 
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, interrupt)
+
+
+def _name_the_user() -> None:
+    """Let a user id that has no name, as after `--user 12345`, go by its number and have / for a home: libraries ask for both."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["LOGNAME"] = str(os.getuid())
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = "/"
 
 
 def _package_missing(error: ModuleNotFoundError, options: argparse.Namespace) -> int:

@@ -54,7 +54,7 @@ def clean_hosts(plan: RunPlan, images: bool) -> int:
     remove_tunnels()
     for host in plan.hosts:
         try:
-            with connect(host) as connection, _lock(connection, host):
+            with connect(host) as connection, _lock(connection, host, plan.code_path):
                 lines = _clear(connection, plan, images)
         except AccelmarkError as error:
             complain(f"{host.host}: {error}")
@@ -65,11 +65,11 @@ def clean_hosts(plan: RunPlan, images: bool) -> int:
     return worst
 
 
-def _lock(connection: Connection, host: HostTarget) -> HostLock:
+def _lock(connection: Connection, host: HostTarget, folder: str) -> HostLock:
     """The host's lock: what a living run uses is not cleared from under it."""
     now = this_start()
     claim = Claim(secrets.token_hex(16), "run.py clean", host.host, now.user, now.machine, now.pid, now.began)
-    return HostLock(connection, claim, waits=False, cancellation=Cancellation(), told=lambda _: None)
+    return HostLock(connection, claim, folder, waits=False, cancellation=Cancellation(), told=lambda _: None)
 
 
 def _clear(connection: Connection, plan: RunPlan, images: bool) -> list[str]:

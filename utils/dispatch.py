@@ -159,7 +159,7 @@ class _Run:
         if self.record is None:
             return nullcontext()
         told = partial(self._show_waiting, host)
-        return HostLock(connection, self.record.claim(host), self.waits, self.cancellations[host.host], told)
+        return HostLock(connection, self.record.claim(host), self.plan.code_path, self.waits, self.cancellations[host.host], told)
 
     def _show_waiting(self, host: HostTarget, text: str) -> None:
         self.display.phase(host.host, "another run has it")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 NAME_VARIABLE = "ACCELMARK_LOCK"
 """Runs that give their hosts' locks another name than `accelmark` do not see each other; tests that run side by side need it."""
 
+NAME = "accelmark"
 ANSWER_SECONDS = 60.0
 LONGEST_SECONDS = 365 * 24 * 3600.0
 RELEASE_SECONDS = 15.0
@@ -48,16 +49,23 @@ class Claim:
 
 
 class HostLock(AbstractContextManager["HostLock"]):
-    """A host for this run alone. `told` is given a line for the user when there is somebody to wait for.
+    """A host for this run alone. `folder`, where the project lies there, is locked with it: that keeps runs in other containers
+    away. `told` is given a line for the user when there is somebody to wait for.
 
     Entering raises HostBusy where another run has the host, unless it `waits`; Interrupted after Ctrl-C, HostError when the
     host is lost. A machine that knows no such locks is used without, which the log says.
     """
 
     def __init__(
-        self, connection: Connection, claim: Claim, waits: bool, cancellation: Cancellation, told: Callable[[str], None]
+        self,
+        connection: Connection,
+        claim: Claim,
+        folder: str,
+        waits: bool,
+        cancellation: Cancellation,
+        told: Callable[[str], None],
     ) -> None:
-        self._connection, self._claim, self._waits = connection, claim, waits
+        self._connection, self._claim, self._folder, self._waits = connection, claim, folder, waits
         self._cancellation, self._told = cancellation, told
         self._keeper: threading.Thread | None = None
         self._let_go: Callable[[], None] = lambda: None
@@ -95,9 +103,10 @@ class HostLock(AbstractContextManager["HostLock"]):
             self._keeper.join(RELEASE_SECONDS)
 
     def _keep(self, said: SimpleQueue[str]) -> None:
-        name = os.environ.get(NAME_VARIABLE, "accelmark")
+        name = os.environ.get(NAME_VARIABLE, NAME)
+        folder = self._folder if name == NAME else ""  # runs with locks of other names may share it
         waits = "wait" if self._waits else "once"
-        command = [self._connection.python, "-c", SCRIPT, name, json.dumps(asdict(self._claim)), waits]
+        command = [self._connection.python, "-c", SCRIPT, name, json.dumps(asdict(self._claim)), waits, folder]
         try:
             done = self._connection.run(command, timeout=LONGEST_SECONDS, on_line=said.put, cancelled=self._register)
             said.put(f"{ENDED}it ended with {done.status}: {done.stdout.strip()[-300:]}")
@@ -144,16 +153,28 @@ class HostLock(AbstractContextManager["HostLock"]):
 def words(holder: str) -> str:
     """Who has a host, from what he and the kernel say of him (JSON). Anybody may call himself anything, so it is only shown."""
     known: Any = json.loads(holder)
-    process, user = known.get("process"), known.get("user_id")
-    there = f"process {process} of user id {user} there" if process else f"a process of user id {user} there"
+    return clean(f"{_described(known)}, {_held(known)}")
+
+
+def _held(known: dict[str, Any]) -> str:
+    process, number, name = known.get("process"), known.get("user_id", -1), known.get("user_name")
+    user = f"user id {number} ({name})" if name else f"user id {number}"
+    if not process:
+        return f"held by a process of {user} there" if number >= 0 else "held by a process that cannot be seen from there"
+    doubt = f"; if that is no run, root or {user} can end it" if known.get("stranger") else ""
+    return f"held by process {process} of {user} there{doubt}"
+
+
+def _described(known: dict[str, Any]) -> str:
+    if "folder" in known:
+        return f"a run in another container or network namespace, which has {known['folder'][:200]} too"
     try:
         claim = Claim(**{name: kind(known[name]) for name, kind in _KINDS.items()})
         began = moment(claim.since)
     except (KeyError, TypeError, ValueError, OverflowError, OSError):
-        return f"something that does not say who it is ({there})"
-    return clean(
-        f"{claim.run[:80]} of {claim.user[:80]}@{claim.machine[:80]} since {began} (process {claim.pid} on {claim.machine[:80]})"
-    )
+        return "something that does not say who it is"
+    machine = claim.machine[:80]
+    return f"{claim.run[:80]} of {claim.user[:80]}@{machine} since {began} (process {claim.pid} on {machine})"
 
 
 _KINDS: dict[str, Callable[[Any], Any]] = {

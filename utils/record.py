@@ -171,10 +171,7 @@ def part_path(folder: Path, report: CaseReport) -> Path:
 
 def this_start() -> Start:
     """Who calls run.py now."""
-    try:
-        user = os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as in many containers
-        user = str(os.getuid())
+    user = os.environ.get("SUDO_USER") or getpass.getuser()
     return Start(user=user, machine=socket.gethostname(), pid=os.getpid(), began=time.time())
 
 

@@ -2,16 +2,17 @@
 
 import os
 import shutil
-import subprocess
-import sys
+import socket
 import tempfile
 import time
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import base_image
 import docker
 import pytest
+import services
 from docker.errors import DockerException, ImageNotFound
 
 from utils.connection.local import LocalConnection
@@ -19,12 +20,12 @@ from utils.connection.patience import Patience
 from utils.plan import CasePlan, HostTarget, ImagePlan, RunPlan
 from utils.runtime.container import ContainerPlace
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "lab"))
-import base_image
-
 RUN_ID = "20990101000000"
 OWN_WORLD = ("unshare", "--net", "--pid", "--fork", "--mount-proc", "--kill-child=SIGKILL")
 """An engine in it leaves alone the bridge and the addresses of another one on this machine, and its containers die with it."""
+OWN_MOUNTS = ("unshare", "--mount", "--propagation", "slave")
+"""What an engine in it mounts is gone with it; it sees what is mounted here."""
+FORGET_DOCKER = Path(services.__file__).with_name("forget_docker.sh")
 
 
 def engine_answers():
@@ -43,7 +44,9 @@ def docker_engine(tmp_path_factory):
     if engine_answers():
         yield
         return
-    with private_engine(tmp_path_factory.mktemp("dockerd"), inside=()):
+    if "docker0" not in (name for _, name in socket.if_nameindex()):
+        services.afterwards("sh", FORGET_DOCKER)
+    with private_engine(tmp_path_factory.mktemp("dockerd"), inside=OWN_MOUNTS):
         yield
 
 
@@ -53,27 +56,26 @@ def private_engine(folder, inside=OWN_WORLD):
     if shutil.which("dockerd") is None or os.geteuid() != 0:
         pytest.skip("only root, with dockerd installed, can start a Docker engine")
     short = Path(tempfile.mkdtemp(prefix="accelmark-engine-"))  # a socket's name has 107 letters at most
+    services.afterwards("rm", "-rf", short)
+    services.cgroups_removed_afterwards(short.name)
     short.chmod(0o711)  # for users of the group that may use it
-    socket = f"unix://{short}/docker.sock"
-    places = ["--data-root", folder / "data", "--exec-root", short, "--pidfile", folder / "pid", "--host", socket]
-    with (folder / "log").open("wb") as log:
-        engine = subprocess.Popen([*inside, "dockerd", *map(str, places)], stdout=log, stderr=log)
+    url = f"unix://{short}/docker.sock"
+    places = ["--data-root", folder / "data", "--exec-root", short, "--pidfile", folder / "pid", "--host", url]
+    engine = services.start([*inside, "dockerd", *places, "--cgroup-parent", f"/{short.name}"], folder / "log")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DOCKER_HOST", socket)
+        patch.setenv("DOCKER_HOST", url)
         try:
             wait_for_engine(engine, folder / "log")
             yield engine
         finally:
-            engine.kill() if inside else engine.terminate()  # unshare takes no notice of a SIGTERM
-            engine.wait(120)
-            subprocess.run(["umount", short / "netns/default"], capture_output=True, check=False)  # dockerd leaves it
-            shutil.rmtree(short, ignore_errors=True)
+            engine.terminate() if inside == OWN_MOUNTS else engine.kill()  # --fork takes no notice of a SIGTERM
+            engine.wait()
 
 
 def wait_for_engine(engine, log):
     until = time.monotonic() + 180
     while not engine_answers():
-        if engine.poll() is not None or time.monotonic() > until:
+        if not engine.running or time.monotonic() > until:
             pytest.fail(f"dockerd does not come up: {log.read_text()[-2000:]}")
         time.sleep(0.2)
 

@@ -5,18 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
+import base_image
+import hosts
 import pytest
 from run_fixtures import VENV, Finished
 from toy import add_case
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "lab"))
-import base_image
-import hosts
 
 DOCKERFILE = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN echo built > /built\n"
 CONTAINER_OPTIONS = f"-v {VENV}:{VENV}:ro -e PATH={VENV}/bin:/usr/bin:/bin -e OMP_NUM_THREADS=1"

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 
 import bcrypt
 import pytest
+import services
 from ssh_fixtures import free_port
 
 USER, PASSWORD = "me", "secret"
@@ -21,7 +21,7 @@ class Registry:
     """A registry that runs at `address`, its process, and an engine that can bring images there."""
 
     address: str
-    process: subprocess.Popen
+    process: services.Service
     client: object
 
     def take(self, tag):
@@ -45,20 +45,19 @@ def running_registry(folder, client, host="localhost", **more):
     address = f"{host}:{free_port()}"
     sections = {"http": {"addr": address}, "storage": {"filesystem": {"rootdirectory": str(folder / "images")}}, **more}
     (folder / "config.yml").write_text(json.dumps({"version": 0.1, **sections}))  # JSON is YAML too
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(["docker-registry", "serve", folder / "config.yml"], stdout=log, stderr=log)
+    process = services.start(["docker-registry", "serve", folder / "config.yml"], folder / "log")
     try:
         wait_for_answer(f"http://{address}/v2/", process, folder / "log")
         yield Registry(address, process, client)
     finally:
         process.kill()
-        process.wait(20)
+        process.wait()
 
 
 def wait_for_answer(url, process, log):
     until = time.monotonic() + 60
     while not answers(url):
-        if process.poll() is not None or time.monotonic() > until:
+        if not process.running or time.monotonic() > until:
             pytest.fail(f"docker-registry does not come up: {log.read_text()[-2000:]}")
         time.sleep(0.05)
 

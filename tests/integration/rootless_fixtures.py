@@ -1,22 +1,19 @@
-"""A rootless engine: Podman's service as a user with subordinate ids, all of which exist in a mount namespace of its own only."""
+"""A rootless engine: Podman's service as a user with subordinate ids and a network device, in a mount namespace of its own."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import base_image
 import docker
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "lab"))
-import base_image
+import services
 
 USER, FIRST, COUNT = 23457, 300_000, 65536
 """The user's number, and the numbers that his containers' other users have here."""
@@ -24,6 +21,9 @@ USER, FIRST, COUNT = 23457, 300_000, 65536
 SERVICE = """
 set -eu
 for name in passwd group subuid subgid; do mount --bind "$1/etc/$name" "/etc/$name"; done
+mkdir -p /dev/net
+mount -t tmpfs -o mode=755 tmpfs /dev/net
+mknod -m 666 /dev/net/tun c 10 200
 exec setpriv --reuid="$2" --regid="$2" --clear-groups env -i HOME="$1/home" XDG_RUNTIME_DIR="$1/run" \
     PATH=/usr/sbin:/usr/bin:/sbin:/bin podman system service --time=0 "unix://$1/run/podman.sock"
 """
@@ -35,6 +35,8 @@ class Rootless:
 
     folder: Path
     base_tag: str
+    network_device: Path
+    """Its own /dev/net/tun, as seen from outside; slirp4netns opens it as the user."""
 
     @property
     def url(self) -> str:
@@ -50,17 +52,17 @@ def rootless() -> Iterator[Rootless]:
         if not Path("/etc", name).exists():
             Path("/etc", name).touch()
     folder = Path(tempfile.mkdtemp(prefix="accelmark-rootless-"))
+    services.afterwards("rm", "-rf", folder)
     _write_files(folder)
     command = ["unshare", "--mount", "sh", "-c", SERVICE, "rootless", str(folder), str(USER)]
-    with (folder / "log").open("wb") as log:
-        service = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    service = services.start(command, folder / "log")
     try:
-        yield Rootless(folder, _with_base_image(f"unix://{folder}/run/podman.sock", service, folder / "log"))
+        base_tag = _with_base_image(f"unix://{folder}/run/podman.sock", service, folder / "log")
+        yield Rootless(folder, base_tag, Path(f"/proc/{service.pid}/root/dev/net/tun"))
     finally:
         service.terminate()
-        service.wait(120)
+        service.wait()
         _end_processes()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_files(folder: Path) -> None:
@@ -79,11 +81,11 @@ def _write_files(folder: Path) -> None:
         os.chown(path, USER, USER)
 
 
-def _with_base_image(url: str, service: subprocess.Popen[bytes], log: Path) -> str:
+def _with_base_image(url: str, service: services.Service, log: Path) -> str:
     """Wait for the engine and give it the base image, whose tag is returned."""
     socket, until = Path(url.removeprefix("unix://")), time.monotonic() + 180
     while not socket.exists():
-        if service.poll() is not None or time.monotonic() > until:
+        if not service.running or time.monotonic() > until:
             pytest.fail(f"podman does not come up: {log.read_text()[-2000:]}")
         time.sleep(0.1)
     client = docker.DockerClient(base_url=url, timeout=120)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import services
 import yaml
 
 from utils.connection.sync import code_files
@@ -127,6 +128,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[str], str]]:
     folder.mkdir()
 
     def mounted(size: str) -> str:
+        services.afterwards("umount", "--lazy", folder)
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
         return str(folder)
 

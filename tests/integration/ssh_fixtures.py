@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import services
 
 from utils.connection import connect
 from utils.connection.base import Connection
@@ -56,7 +57,7 @@ class Sshd:
 
     folder: Path
     port: int
-    process: subprocess.Popen[bytes]
+    process: services.Service
 
     @property
     def user_key(self) -> Path:
@@ -120,10 +121,7 @@ def start_sshd(
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {kind} {key}\n")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # privilege separation insists on it
-    with (folder / "sshd.log").open("wb") as log:
-        process = subprocess.Popen(
-            [*inside, SSHD, "-D", "-e", "-f", folder / "sshd_config"], stdin=subprocess.DEVNULL, stderr=log
-        )
+    process = services.start([*inside, SSHD, "-D", "-e", "-f", folder / "sshd_config"], folder / "sshd.log")
     _wait_for(port, process, folder / "sshd.log")
     return Sshd(folder, port, process)
 
@@ -152,9 +150,9 @@ def waited_for(happens: Callable[[], bool], seconds: float = 60.0) -> bool:
     return happens()
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_for(port: int, process: services.Service, log: Path) -> None:
     for _ in range(1200):
-        if process.poll() is not None:
+        if not process.running:
             break
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:

@@ -4,6 +4,7 @@ from contextlib import contextmanager
 
 import hosts
 import pytest
+import services
 from lab_fixtures import CONTAINER_OPTIONS, nothing_left
 from run_fixtures import MEASURED
 
@@ -50,6 +51,7 @@ def test_a_disk_too_full_to_collect_leaves_the_results_on_the_host_until_there_i
     [host, _] = lab_hosts
     results = far.project.folder / "result"
     far.write(far.case("big", compile=BIG), hosts=[host])
+    services.afterwards("umount", "--lazy", results)
     hosts.command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", results)
     try:
         run = far.run()

@@ -62,3 +62,19 @@ def test_a_case_runs_in_a_rootless_engine_and_its_files_are_the_caller_s(theirs)
     assert [note.split()[1] for note in limits] == (["--memory", "--memory-swap"] if ignoring else [])
     assert "--memory is not enforced" in finished.output or not ignoring
     assert theirs.run("clean").status == 0
+
+
+def test_a_network_device_that_the_engine_may_not_open_is_said_with_what_helps(theirs, rootless):
+    rootless.network_device.chmod(0o600)
+    try:
+        refused = theirs.run()
+        host_yaml = theirs.folder / "configs/host.yaml"
+        host_yaml.write_text(host_yaml.read_text().replace("-m 256m", "--network=host -m 256m"))
+        in_host_network = theirs.run()
+    finally:
+        rootless.network_device.chmod(0o666)
+    [reason] = refused.case("toy")["reasons"]
+    assert reason["kind"] == "CONFIG"
+    assert 'slirp4netns failed: "open(\\"/dev/net/tun\\"): Permission denied' in reason["message"]
+    assert "'chmod 0666 /dev/net/tun' as root, or add --network=host" in reason["message"]
+    assert in_host_network.status == 0, in_host_network.output

@@ -9,6 +9,7 @@ import time
 
 import psutil
 import pytest
+import services
 from ssh_fixtures import behind_a_relay, free_port, make_key, start_sshd, waited_for
 
 from tools.errors import HostError
@@ -39,7 +40,7 @@ def test_an_unknown_host_key_is_shown_as_openssh_shows_it(sshd, tmp_path):
 
 def test_a_key_that_an_agent_holds_is_enough(sshd, tmp_path, monkeypatch):
     monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
-    agent = subprocess.Popen(["ssh-agent", "-D", "-a", tmp_path / "agent"], stdout=subprocess.DEVNULL)
+    agent = services.start(["ssh-agent", "-D", "-a", tmp_path / "agent"], tmp_path / "agent.log")
     try:
         while not (tmp_path / "agent").exists():
             time.sleep(0.01)
@@ -155,6 +156,7 @@ def test_a_partition_is_noticed_in_time(tmp_path):
         with connect(server.target) as ssh:
             ssh.run(["true"], timeout=20)
             for rule in rules:
+                services.afterwards("iptables", "-w", "-D", *rule)
                 subprocess.run(["iptables", "-w", "-I", *rule], check=True)
             assert seconds_until_lost(ssh) < NOTICE_SECONDS
     finally:

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import services
 from run_fixtures import copy_project, in_container, quick
 from toy import add_case
 
@@ -21,6 +22,7 @@ def theirs():
     if os.geteuid() != 0:
         pytest.skip("only root can be what sudo makes of a user")
     folder = Path(tempfile.mkdtemp(prefix="accelmark-sudo-"))
+    services.afterwards("rm", "-rf", folder)
     project = copy_project(folder / "project")
     (folder / "home").mkdir()
     project.environment.update(HOME=str(folder / "home"), PYTHONDONTWRITEBYTECODE="", SUDO_UID=str(USER), SUDO_GID=str(GROUP))

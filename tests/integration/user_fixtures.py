@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import services
 from ssh_fixtures import Sshd, start_sshd
 
 NAME, NUMBER = "accelmark-user", 23458
@@ -41,6 +42,7 @@ def user_host(docker_engine: None) -> Iterator[UserHost]:
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         pytest.skip("only root can make a user for one process alone")
     folder = Path(tempfile.mkdtemp(prefix="accelmark-user-"))  # pytest's own folders are closed to him
+    services.afterwards("rm", "-rf", folder)
     folder.chmod(0o755)
     (folder / "home").mkdir()
     os.chown(folder / "home", NUMBER, NUMBER)
@@ -56,7 +58,6 @@ def user_host(docker_engine: None) -> Iterator[UserHost]:
         yield UserHost(server, folder / "home")
     finally:
         server.stop()
-        shutil.rmtree(folder)
 
 
 def engine_group() -> int:

@@ -5,7 +5,6 @@ Several labs can be up at a time: names, addresses and files are made from this 
 
 import ipaddress
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +14,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import docker
+import services
 
 SSHD_CONFIG = """\
 Port 22
@@ -79,6 +79,9 @@ class Lab:
 
     def up(self):
         self.there.mkdir(parents=True)
+        services.cgroups_removed_afterwards(f"{self.name}-")
+        services.afterwards("ip", "link", "delete", self.name)
+        services.afterwards("iptables", "-w", "-D", *self.forwarding)
         make_key(self.user_key)
         command("ip", "link", "add", self.name, "type", "bridge")
         command("ip", "address", "add", f"{self.address}/24", "dev", self.name)
@@ -89,14 +92,9 @@ class Lab:
         self.known_hosts.write_text("".join(f"{host.address} {host.public_key}\n" for host in self.hosts))
 
     def down(self):
+        """Loss of power everywhere; disks and networks are removed with the end of the tests."""
         for host in self.hosts:
-            host.destroy()
-        command("iptables", "-w", "-D", *self.forwarding, check=False)
-        command("ip", "link", "delete", self.name, check=False)
-        for path in sorted(Path("/sys/fs/cgroup").glob(f"**/{self.name}-*"), reverse=True):
-            for inner in [*sorted(path.rglob("*/"), reverse=True), path]:
-                with suppress(OSError):
-                    inner.rmdir()
+            host.kill()
 
 
 class Host:
@@ -122,6 +120,9 @@ class Host:
     def create(self):
         self.disk.mkdir(parents=True)
         make_key(self.folder / "host_key")
+        services.afterwards("rm", "-rf", self.folder / "docker")
+        services.afterwards("ip", "netns", "delete", self.name)
+        services.afterwards("ip", "link", "delete", f"{self.name}v")
         command("ip", "netns", "add", self.name)
         command("ip", "link", "add", f"{self.name}v", "type", "veth", "peer", "name", "eth0", "netns", self.name)
         command("ip", "link", "set", f"{self.name}v", "master", self.lab.name, "up")
@@ -130,12 +131,6 @@ class Host:
             command("ip", "-n", self.name, "link", "set", device, "up")
         self.start()
 
-    def destroy(self):
-        self.kill()
-        command("ip", "link", "delete", f"{self.name}v", check=False)
-        command("ip", "netns", "delete", self.name, check=False)
-        shutil.rmtree(self.folder / "docker", ignore_errors=True)
-
     def start(self):
         """Boot: the same disk, the same host key."""
         path = f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -143,8 +138,7 @@ class Host:
         (self.folder / "sshd_config").write_text(SSHD_CONFIG.format(sessions=self.sessions, **values))
         world = ["nsenter", f"--net=/run/netns/{self.name}", "unshare", "-m", "-u", "-p", "-f", "--kill-child", "--mount-proc"]
         init = [sys.executable, __file__, self.name, self.disk, self.lab.there, self.folder / "sshd_config"]
-        with (self.folder / "log").open("ab") as log:
-            self._init = subprocess.Popen([*map(str, [*world, *init])], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._init = services.start([*world, *init], self.folder / "log")
         eventually(lambda: self._pid() and self._listens())
         self.start_engine()
 
@@ -186,13 +180,12 @@ class Host:
         places = ["--data-root", self.folder / "docker", "--exec-root", "/run/docker", "--pidfile", "/run/docker.pid"]
         options = ["--host", "unix:///run/docker.sock", "--bip", "172.31.77.1/24", "--cgroup-parent", f"/{self.name}"]
         insecure = ["--insecure-registry", str(self.lab.network)]
-        with (self.folder / "dockerd.log").open("ab") as log:
-            asked = self.argv("dockerd", *places, *options, *insecure, *self.engine_options)
-            self._engine = subprocess.Popen(asked, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        asked = self.argv("dockerd", *places, *options, *insecure, *self.engine_options)
+        self._engine = services.start(asked, self.folder / "dockerd.log")
         eventually(self.engine_answers)
 
     def engine_answers(self):
-        assert self._engine.poll() is None, (self.folder / "dockerd.log").read_text()[-2000:]
+        assert self._engine.running, (self.folder / "dockerd.log").read_text()[-2000:]
         with suppress(Exception), self.docker() as client:
             return client.ping()
         return False
@@ -203,14 +196,14 @@ class Host:
 
     def mend_engine(self):
         """Let it answer again, whatever was done to it."""
-        if self._engine.poll() is not None:
+        if not self._engine.running:
             self.start_engine()
         self.thaw_engine()
         eventually(self.engine_answers)
 
     @property
     def is_up(self):
-        return self._init is not None and self._init.poll() is None
+        return self._init is not None and self._init.running
 
     def restart_engine(self, *options):
         """Start it anew with these options."""

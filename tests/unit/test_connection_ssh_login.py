@@ -65,6 +65,18 @@ def test_without_a_configuration_the_target_stands_alone(tmp_path, monkeypatch, 
     ]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can have a home that is closed to it: as another user")
+def test_a_home_that_is_closed_to_the_user_has_no_configuration(config):
+    folder = config("Host node\n  User me\n")
+    folder.chmod(0o700)
+    os.seteuid(54321)
+    try:
+        login = resolve(HostTarget("node", 0, True, user="you"))
+    finally:
+        os.seteuid(0)
+    assert (address(login), login.keys) == ("you@node:22", ())
+
+
 def test_a_proxy_command_is_the_user_s_shell_s(config, monkeypatch):
     monkeypatch.setenv("SHELL", "/bin/sh")
     config("Host node\n  ProxyCommand ~/relay -X 'a b' %h %p # 2>/dev/null\n")

@@ -40,13 +40,21 @@ def config_options() -> tuple[str, ...]:
     if Path.home() == _passwd_home():
         return ()
     file = Path("~/.ssh/config").expanduser()
-    return ("-F", str(file) if file.is_file() else "none")
+    return ("-F", str(file) if is_file(file) else "none")
 
 
 def at_home(path: str) -> Path:
     """A path that OpenSSH's client named, with `~` where we have it."""
     theirs = f"{_passwd_home() or Path.home()}/.ssh/"
     return Path(f"~/.ssh/{path.removeprefix(theirs)}" if path.startswith(theirs) else path).expanduser()
+
+
+def is_file(path: Path) -> bool:
+    """A home that is closed to this user, as another's is, has no files for him; OpenSSH's client sees it so too."""
+    try:
+        return path.is_file()
+    except PermissionError:
+        return False
 
 
 def _passwd_home() -> Path | None:
@@ -117,7 +125,7 @@ def _read(target: HostTarget) -> Settings:
     port = f"Port {target.port}\n" if target.port != 22 else ""
     user = f"User {target.user}\n" if target.user else ""
     try:
-        lines = [_without_comment(line) for line in (file.read_text().splitlines() if file.is_file() else [])]
+        lines = [_without_comment(line) for line in (file.read_text().splitlines() if is_file(file) else [])]
         text = "\n".join(lines)
         options = _Unexpanded.from_text(f"Host *\n{port}{user}{text}\n").lookup(target.host)
         if not str(options.get("port", "22")).isdecimal():

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tools.errors import ConfigError
 from utils.connection.known_hosts import HostName, KnownHosts
-from utils.connection.ssh_config import Settings, at_home, config_options, settings
+from utils.connection.ssh_config import Settings, at_home, config_options, is_file, settings
 from utils.plan import HostTarget
 
 CONNECT_SECONDS = 10.0
@@ -44,7 +44,7 @@ class Login:
 
 def resolve(target: HostTarget) -> Login:
     """Complete a target from ~/.ssh/config. Raises ConfigError when that, or the key that is named, cannot be used."""
-    if target.key and not Path(target.key).expanduser().is_file():
+    if target.key and not is_file(Path(target.key).expanduser()):
         raise ConfigError(f"SSH_KEY: {target.key} is not there; name the file of a private key, or leave SSH_KEY out")
     found = settings(target)
     host, port = _one(found, "hostname") or target.host, int(_one(found, "port") or 22)
@@ -54,7 +54,7 @@ def resolve(target: HostTarget) -> Login:
     keys = [
         str(path)
         for path in (Path(name).expanduser() for name in named)
-        if path.is_file() or path.with_name(f"{path.name}.pub").is_file()
+        if is_file(path) or is_file(path.with_name(f"{path.name}.pub"))
     ]
     return Login(
         target=target.host,

@@ -43,6 +43,10 @@ REMEDIES = (
         r"could not select device driver|nvidia-container|CDI device",
         "install the NVIDIA Container Toolkit, or take --gpus out",
     ),
+    (
+        r"/dev/net/tun",
+        "this engine's user cannot open /dev/net/tun, its network must: 'chmod 0666 /dev/net/tun' as root, or add --network=host",
+    ),
     (r"container-init", "this engine's Podman lacks its init; install catatonit there, or add --init=false"),
     (r"rlimit", "this engine may not raise the --ulimit; take it out, or give the engine the right to"),
     (r"apply caps", "this engine may not give what --privileged or --cap-add asks for"),
