@@ -32,7 +32,7 @@ class Finiteness:
     def see(self, outputs: Any, batch: Any, sut: TimedSUT) -> None:
         """Look at what a case made of one batch, or at the engine's last outputs themselves where it made no numbers of them."""
         self.due_ns = sut.core_ns + EVERY_NS
-        self.look(list(_floating(outputs)) or list(_floating(sut.outputs)), batch)
+        self.look(list(floating(outputs)) or list(floating(sut.outputs)), batch)
 
     def look(self, tensors: Sequence[Any], batch: Any) -> None:
         """Look at tensors of one batch."""
@@ -49,13 +49,13 @@ class Finiteness:
         return (Reason(WRONG_OUTPUTS, "{}; {}".format(", ".join(texts), REMEDY)),) if texts else ()
 
 
-def _floating(outputs: Any) -> Iterator[Any]:
+def floating(outputs: Any) -> Iterator[Any]:
     """The tensors and arrays in any nest of lists and mappings that are not of whole numbers, and not empty."""
     if isinstance(outputs, (list, tuple)):
         for output in outputs:
-            yield from _floating(output)
+            yield from floating(output)
     elif isinstance(outputs, dict):
-        yield from _floating(list(outputs.values()))
+        yield from floating(list(outputs.values()))
     elif hasattr(outputs, "is_floating_point"):
         if (outputs.is_floating_point() or outputs.is_complex()) and outputs.numel():
             yield outputs

@@ -19,7 +19,7 @@ class KeptOutputs:
 
     def __init__(self, outputs: Sequence[Any], inputs: Sequence[Any], ended_ns: int) -> None:
         self.ended_ns, self._outputs = ended_ns, outputs
-        given = [tensor for tensor in inputs if hasattr(tensor, "data_ptr") or hasattr(tensor, "ctypes")]
+        given = [tensor for tensor in inputs if _has_memory(tensor)]
         self.tensors = [output for output in outputs if not _overlap([output], given)]
         self._elements = [_some(tensor) for tensor in self.tensors]
 
@@ -45,6 +45,11 @@ class KeptOutputs:
 def _overlap(these: Sequence[Any], those: Sequence[Any]) -> bool:
     spans = [_span(tensor) for tensor in those]
     return any(begin < its_end and its_begin < end for begin, end in map(_span, these) for its_begin, its_end in spans)
+
+
+def _has_memory(tensor: Any) -> bool:
+    """Whether it lies in one piece of memory, as a sparse tensor does not."""
+    return hasattr(tensor, "ctypes") or (hasattr(tensor, "data_ptr") and "strided" in str(tensor.layout))
 
 
 def _some(tensor: Any) -> Any:

@@ -63,7 +63,8 @@ def _explained(error: BaseException) -> Optional[AccelmarkError]:
         return OutOfMemory("a data loader's worker was killed, as the kernel does when memory runs out; lower num_workers")
     if timed_out:
         words = "the data loader's workers gave no batch within {} s; see with num_workers: 0 where they hang"
-        return CaseCrash(words.format(timed_out[1]))
+        also = "; of workers that are not forked it may be {}, which has {:,.0f} MiB: {}"
+        return CaseCrash(words.format(timed_out[1]) + also.format(SHARED_MEMORY, _shared_mebibytes(), _more_room()))
     if caught:
         words = _last_words(text)
         if isinstance(error, AccelmarkError):
@@ -82,11 +83,19 @@ def _history(error: Optional[BaseException]) -> str:
 
 
 def _no_room() -> str:
+    text = "{} has {:,.0f} MiB, too little for the batches that num_workers make ahead; {}, or set num_workers: 0"
+    return text.format(SHARED_MEMORY, _shared_mebibytes(), _more_room())
+
+
+def _shared_mebibytes() -> float:
     facts = os.statvfs(SHARED_MEMORY)
-    size = facts.f_blocks * facts.f_frsize / 2**20
-    text = "{} has {:,.0f} MiB, too few for the batches that num_workers make ahead; {}, or set num_workers: 0"
-    bigger = "set a larger SHM_SIZE in host.yaml (without one it is {})".format(CONTAINERS_DEFAULT)
-    return text.format(SHARED_MEMORY, size, bigger if in_container() else "make it larger (mount -o remount,size=…)")
+    return facts.f_blocks * facts.f_frsize / 2**20
+
+
+def _more_room() -> str:
+    if in_container():
+        return "set a larger SHM_SIZE in host.yaml (without one it is {})".format(CONTAINERS_DEFAULT)
+    return "make it larger (mount -o remount,size=…)"
 
 
 def _last_words(text: str) -> str:

@@ -20,6 +20,7 @@ from tools.limits import limit_notes
 from tools.loader_workers import bounded, hand_over_lost_batches
 from tools.loadgen_settings import check_settings
 from tools.measure import Measurement, describe
+from tools.own_loop import looked_at
 from tools.placement import device_of
 from tools.plugins import closed, engine_file, load_case, load_engine, module_name, put_on_path
 from tools.steps import StepFailed, Steps
@@ -172,9 +173,13 @@ def _validate(case: Any, model: Any, dataloader: Any, config: Any, steps: Steps,
 
 def _forward(phase: str, name: str, subject: Any, dataloader: Any, case: Any, config: Any, findings: Findings) -> Measurement:
     """What the case's function `name` measured on `subject`, its model or its engine."""
+
+    def forward(subject: Any, dataloader: Any) -> Any:
+        return getattr(case, name)(subject, dataloader, case.evaluator, config)
+
     with watched(phase, findings):
-        returned = getattr(case, name)(subject, dataloader, case.evaluator, config)
-    return as_measurement(returned, name)
+        measured = as_measurement(forward(subject, dataloader), name)
+    return looked_at(measured, forward, subject, dataloader)
 
 
 def _export(case: Any, model: Any, config: Any, steps: Steps, findings: Findings) -> Any:

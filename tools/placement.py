@@ -50,7 +50,7 @@ def told_device(text: str) -> Device:
     kinds = [_kind(part) for part in re.sub(r"\(.*?\)", "", text).split(",")] or [None]
     name = re.search(r"\((.*)\)", text)
     kind = next((kind for kind in kinds if kind != "cpu"), "cpu")
-    return Device(kind, name.group(1) if name else None if kind else text)
+    return Device(kind, name.group(1) if name else None) if kind else Device(None, text)
 
 
 def device_reasons(vendor: str, quoted: Optional[Device], reference: Optional[Device]) -> List[Reason]:

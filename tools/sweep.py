@@ -15,8 +15,10 @@ from tools.difference import WRONG_OUTPUTS, difference, verdict
 from tools.errors import ConfigError
 from tools.findings import as_measurement
 from tools.host_load import memory_left
+from tools.loader_workers import bounded
 from tools.measure import Measurement
 from tools.memory import bounded_memory
+from tools.own_loop import looked_at
 from tools.plugins import closed
 from tools.steps import reason_for
 
@@ -89,9 +91,13 @@ def _engine_for(subject: Subject, config: Any, engine: Any) -> Iterator[Tuple[An
 
 def _one_client(subject: Subject, config: Any, engine: Any) -> Measurement:
     case = subject.case
+
+    def forward(engine: Any, dataloader: Any) -> Any:
+        return case.engine_forward(engine, dataloader, case.evaluator, config)
+
     with _bounded(config):
-        forward = case.engine_forward(engine, case.build_dataloader(config), case.evaluator, config)
-    return as_measurement(forward, "engine_forward")
+        dataloader = bounded(case.build_dataloader(config))
+        return looked_at(as_measurement(forward(engine, dataloader), "engine_forward"), forward, engine, dataloader)
 
 
 def _bounded(config: Any) -> ContextManager[None]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from tools.contract import RESULT_FILE, Result, as_json, result_from_json, to_json
+from tools.contract import FAILED, RESULT_FILE, Result, as_json, result_from_json, to_json
 from tools.errors import AccelmarkError, CaseCrash, ConfigError
 from utils.guest_files import read_text
 from utils.report.schema import Status
@@ -49,17 +50,22 @@ def checked(result: Result) -> Result:
 
 def check_config(result: Result, case: CasePlan, mask: Masker) -> None:
     """Raises ConfigError where a guest measured another configuration than the plan shows, naming each value that differs. One
-    that failed before it knew its configuration has measured none."""
-    if not result.config:
+    that FAILED before it knew its configuration has measured none."""
+    if not result.config and result.status == FAILED:
         return
     asked, ran = (
-        {key: mask.everywhere(as_json(entry["value"])) for key, entry in config.items() if key not in OWN_KEYS}
+        {key: mask.everywhere(as_json(_value(entry))) for key, entry in config.items() if key not in OWN_KEYS}
         for config in (case.config, result.config)
     )
     differing = [key for key in dict.fromkeys([*asked, *ran]) if asked.get(key) != ran.get(key)]
     if differing:
         told = "; ".join(f"{key} is {asked.get(key)!r} in the plan and {ran.get(key)!r} in the result" for key in differing)
         raise ConfigError(f"{case.name}: the guest measured another configuration than was planned: {told}; run it again")
+
+
+def _value(entry: Any) -> Any:
+    """What stands in a config under a key; an entry that is none, of a guest that made its result itself, is another value."""
+    return entry.get("value") if isinstance(entry, Mapping) else entry
 
 
 @cache

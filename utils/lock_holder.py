@@ -189,6 +189,7 @@ def ask(caller: socket.socket, name: str) -> Optional[Dict[str, Any]]:
     except (OSError, ValueError):
         pass
     known = holder if isinstance(holder, dict) else {}
+    known.pop("folder", None)  # for folder_holder to say, and no holder of the name
     known.update(identity(*peer(caller)))
     return known
 

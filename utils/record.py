@@ -41,7 +41,7 @@ MEASURING = (
     "docker_images/",
     "inference_engine/",
     "tools/",
-    *(f"utils/monitoring/{name}.py" for name in ("base", "daemon", "procfs")),
+    *(f"utils/monitoring/{name}.py" for name in ("base", "daemon", "procfs", "readings")),
     "utils/sys_monitor.py",
 )
 """The code that a run's numbers depend on: the guest's and the monitors'. What the host arranges and how it reports may be mended

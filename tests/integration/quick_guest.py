@@ -3,10 +3,10 @@
 import json
 
 GUEST = """
-import argparse, os, pathlib, random, sys, time
+import argparse, os, pathlib, random, sys, time, yaml
 from tools.contract import OK, FAILED, Phase, Reason, Result, to_json, write_atomically
 parser = argparse.ArgumentParser()
-for name in ("perf_dir", "data_dir", "log_dir", "loglevel", "case", "vendor", "framework"):
+for name in ("perf_dir", "data_dir", "log_dir", "loglevel", "case", "vendor", "framework", "config"):
     parser.add_argument("--" + name)
 options, _ = parser.parse_known_args()
 log = pathlib.Path(options.log_dir)
@@ -27,6 +27,7 @@ result = Result(
     options.case, options.framework, options.vendor, status=FAILED if failed else OK,
     reasons=[Reason("CRASH", "as it was told to")] if failed else [],
     validation=None if failed else Phase(number, number, None),
+    config=yaml.safe_load(pathlib.Path(options.config).read_text()),
 )
 say("ended")
 write_atomically(log / "result.json", to_json(result))

@@ -221,7 +221,7 @@ def test_a_folder_without_locks_of_this_machine_keeps_nobody_away(claimed, folde
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
 def test_another_user_who_repeats_our_claim_is_neither_believed_nor_told_the_token(claimed, tmp_path):
-    name, line = f"accelmark-test-{tmp_path}"[-90:], json.dumps(CLAIM)
+    name, line = f"accelmark-test-{tmp_path}"[-90:], json.dumps({**CLAIM, "folder": 5})
     with subprocess.Popen([sys.executable, "-c", IMPOSTOR, name, line], stdout=subprocess.PIPE, text=True) as impostor:
         try:
             assert impostor.stdout.readline() == "ready\n"

@@ -18,6 +18,10 @@ else
     want newuidmap uidmap
     want slirp4netns slirp4netns
     want catatonit catatonit
+    want g++ g++
+    want localedef libc-bin
+    [ -d /usr/share/i18n/locales ] || missing="$missing locales"
+    python3 -c 'import os, sysconfig; assert os.path.exists(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null || missing="$missing python3-dev"
 fi
 [ -n "$missing" ] || exit 0
 

@@ -128,3 +128,27 @@ def test_lines_that_cannot_be_read_are_passed_over(tmp_path):
     broken = ["", "nonsense", "node ssh-ed25519 !!!", "node ssh-ed25519 AAAA", f"other ssh-ed25519 {KEY.get_base64()[:-9]}"]
     file = known_hosts(tmp_path, *broken, line("node").replace("ed25519", "rsa"), "@else " + line("node"), line("node"))
     assert [known.line for known in known_keys("node", [file])] == [8]
+
+
+def revoked_by(tmp_path, content):
+    """What becomes of the host's key, which known_hosts has, with a RevokedHostKeys file of this content."""
+    file, revoked = known_hosts(tmp_path, line("node")), tmp_path / "revoked_keys"
+    revoked.write_bytes(content)
+    KnownHosts(HostName("node", 22), (file,), file, revoked).check(KEY, trust_first_use=False)
+
+
+def test_a_key_of_revoked_host_keys_is_refused_with_its_line(tmp_path):
+    with pytest.raises(HostError, match=r"is revoked in .*/revoked_keys:2"):
+        revoked_by(tmp_path, f"# lost\n{KEY.get_name()} {KEY.get_base64()} node\n".encode())
+
+
+def test_another_key_of_revoked_host_keys_says_nothing(tmp_path):
+    revoked_by(tmp_path, f"ssh-rsa {paramiko.RSAKey.generate(1024).get_base64()}\n\nno key\n".encode())
+
+
+def test_revoked_host_keys_that_cannot_be_read_let_no_host_in(tmp_path):
+    with pytest.raises(HostError, match="only a text file, a public key a line, can be read here"):
+        revoked_by(tmp_path, b"SSHKRL\n\0\0\0\1")
+    file = known_hosts(tmp_path, line("node"))
+    with pytest.raises(HostError, match="RevokedHostKeys .*nowhere cannot be read: No such file"):
+        KnownHosts(HostName("node", 22), (file,), file, tmp_path / "nowhere").check(KEY, trust_first_use=False)

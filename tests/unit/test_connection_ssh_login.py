@@ -199,3 +199,15 @@ def test_a_configuration_that_cannot_be_read_is_named(config):
     folder = config("Host node\n  Port many\n")
     with pytest.raises(ConfigError, match=str(folder / "config")):
         resolve(HostTarget("node", 0, True))
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("3", 3.0), ("1m30s", 90.0), ("0", 10.0)])
+def test_the_time_for_connecting_is_the_configuration_s(config, text, seconds):
+    config(f"Host node\n  ConnectTimeout {text}\n")
+    assert resolve(HostTarget("node", 0, True)).connect_seconds == seconds
+
+
+def test_a_time_for_connecting_that_is_none_is_a_configuration_error(config):
+    config("Host node\n  ConnectTimeout soon\n")
+    with pytest.raises(ConfigError):
+        resolve(HostTarget("node", 0, True))

@@ -55,4 +55,15 @@ def test_the_same_configuration_is_the_same_by_way_of_json_and_in_another_folder
 
 
 def test_a_guest_that_failed_before_it_knew_its_configuration_measured_no_other_one():
-    checked({"batch_size": 4}, {})
+    check_config(make_result(status="FAILED", config={}), make_case(config=entries(batch_size=4)), Masker())
+
+
+def test_a_measurement_without_its_configuration_is_none():
+    with pytest.raises(ConfigError, match="batch_size is 4 in the plan and None in the result"):
+        checked({"batch_size": 4}, {})
+
+
+@pytest.mark.parametrize("entry", [1, {}, None, ["value"]])
+def test_a_configuration_that_is_none_is_another_one(entry):
+    with pytest.raises(ConfigError, match="batch_size is 4 in the plan"):
+        check_config(make_result(config={"batch_size": entry}), make_case(config=entries(batch_size=4)), Masker())

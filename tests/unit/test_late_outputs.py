@@ -119,6 +119,11 @@ def test_a_cache_that_goes_in_and_out_is_the_cases_own():
     assert reasons(lambda inputs: ([inputs[0].add_(1.0)], 0.0), tokens) == ()
 
 
+def test_sparse_inputs_are_no_memory_that_outputs_could_lie_in():
+    sparse, sut = torch.eye(3).to_sparse(), TimedSUT(lambda inputs: ([inputs[0].to_dense()], 0.0))
+    assert torch.equal(sut([sparse])[0], torch.eye(3))
+
+
 def test_outputs_that_are_not_numbers_have_not_changed():
     assert reasons(lambda inputs: ([inputs[0] * float("nan")], 0.0)) == ()
 

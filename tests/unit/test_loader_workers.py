@@ -80,7 +80,7 @@ def test_a_shared_memory_that_is_too_small_fails_the_case_at_once(tmp_path, coll
     done = subprocess.run(command, env={**os.environ, "container": "docker"}, timeout=120, check=False, capture_output=True)
     [reason] = result_from_json((project.log_dir / "result.json").read_text()).reasons
     assert (done.returncode, reason.kind) == (2, "CONFIG"), done.stderr
-    assert "/dev/shm has 1 MiB, too few for the batches that num_workers make ahead; set a larger SHM_SIZE" in reason.message
+    assert "/dev/shm has 1 MiB, too little for the batches that num_workers make ahead; set a larger SHM_SIZE" in reason.message
     assert reason.message.endswith("or set num_workers: 0")
 
 
@@ -125,7 +125,10 @@ def test_a_worker_that_the_kernel_kills_is_out_of_memory():
 def test_a_worker_that_hangs_is_not_waited_for_without_an_end(monkeypatch):
     monkeypatch.setattr(loader_workers, "BATCH_SECONDS", 1)
     reason, _ = failure(Doing(signal.pause))
-    assert reason.message == "step f: the data loader's workers gave no batch within 1 s; see with num_workers: 0 where they hang"
+    said = (
+        "step f: the data loader's workers gave no batch within 1 s; see with num_workers: 0 where they hang; of workers that are"
+    )
+    assert reason.message.startswith(f"{said} not forked it may be /dev/shm, which has ")
 
 
 def test_a_case_s_own_timeout_stays_and_what_is_no_loader_of_torch_s_is_let_alone():

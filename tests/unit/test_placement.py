@@ -27,6 +27,8 @@ CARD, PROCESSOR = Device("cuda", "NVIDIA H200"), Device("cpu")
         ("CPU, GPU.1", Device("gpu")),
         ("npu:0 (Ascend910B, 64 GB)", Device("npu", "Ascend910B, 64 GB")),
         ("Acme X1", Device(None, "Acme X1")),
+        ("Moore Threads MTT S4000 (48GB)", Device(None, "Moore Threads MTT S4000 (48GB)")),
+        ("Intel(R) Data Center GPU Max 1550", Device(None, "Intel(R) Data Center GPU Max 1550")),
         ("cpuless accelerator", Device(None, "cpuless accelerator")),
         (cpu_model(), Device("cpu", cpu_model())),
     ],

@@ -1,6 +1,7 @@
 """When a run may go on, and which of its cases run again."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from report_example import make_case, make_case_report, make_plan
 
 from tools.contract import Reason
 from utils.planning import Request
-from utils.record import fingerprint
+from utils.record import MEASURING, fingerprint
 from utils.report.build import failed_case
 from utils.resume import differences, request_record, was_tried
 from utils.runtime.masking import Masker
@@ -81,6 +82,22 @@ def test_the_monitors_code_may_not_change(plan, name):
     (plan.checkout / name).parent.mkdir(parents=True, exist_ok=True)
     (plan.checkout / name).write_text("other readings")
     assert differences(before, fingerprint(plan)) == [f"the code: {name}"]
+
+
+def test_all_that_a_monitor_imports_may_not_change():
+    root = Path(__file__).parents[2]
+    waiting, known = [root / "utils/sys_monitor.py", *root.glob("docker_images/*/*_monitor.py")], set()
+    while waiting:
+        path = waiting.pop()
+        names = re.findall(r"^from (utils[\w.]*) import (\w+)", path.read_text(), re.MULTILINE)
+        files = [
+            root / f"{'/'.join(parts)}.py" for module, name in names for parts in (module.split("."), [*module.split("."), name])
+        ]
+        waiting += [file for file in files if file.is_file() and file not in known]
+        known.add(path)
+    names = {path.relative_to(root).as_posix() for path in known}
+    assert {"utils/monitoring/base.py", "utils/monitoring/readings.py"} <= names
+    assert [name for name in names if not name.startswith(MEASURING)] == []
 
 
 def test_changed_code_is_named_by_its_file(plan):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 BLANKS = " \t"
 REVOKED, AUTHORITY = "@revoked", "@cert-authority"
+KRL = b"SSHKRL\n"
+"""What a binary list of revoked keys begins with. Source: OpenSSH's PROTOCOL.krl"""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class KnownHosts:
     name: HostName
     files: tuple[Path, ...]
     new: Path | None
+    revoked: Path | None = None
+    """A file of keys that no host may have (RevokedHostKeys)."""
 
     def kinds(self) -> set[str]:
         """The kinds of key that are known. Raises HostError when a file cannot be read."""
@@ -81,6 +85,7 @@ class KnownHosts:
         own, other = map(self._entries, self._names())
         same = [entry for entry in own + other if entry.blob == shown.blob]
         revoked = [entry for entry in same if entry.marker == REVOKED]
+        revoked += [entry for entry in _revoked(self.revoked) if entry.blob == shown.blob]
         if revoked:
             raise HostError(f"{self.name.listed}: its {shown} is revoked in {revoked[0].file}:{revoked[0].line}")
         if any(not entry.marker for entry in same):
@@ -152,6 +157,24 @@ def _read(file: Path, name: str) -> Iterator[KnownKey]:
         blob = _decoded(text)
         if marker in ("", REVOKED, AUTHORITY) and _kind(blob) == kind and _names(names.split(","), name):
             yield KnownKey(file, number, kind, blob, marker)
+
+
+def _revoked(file: Path | None) -> Iterator[KnownKey]:
+    """The keys of a RevokedHostKeys file, a public key a line. Raises HostError for one that cannot be read, with which OpenSSH
+    takes every key for revoked, and for the binary form."""
+    if file is None:
+        return
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise HostError(f"RevokedHostKeys {file} cannot be read: {error.strerror}; mend ~/.ssh/config") from error
+    if content.startswith(KRL):
+        raise HostError(f"RevokedHostKeys {file}: only a text file, a public key a line, can be read here, and not a binary list")
+    for number, line in enumerate(content.decode(errors="replace").splitlines(), 1):
+        kind, _, rest = line.strip().partition(" ")
+        blob = _decoded(rest.split(" ")[0])
+        if _kind(blob) == kind:
+            yield KnownKey(file, number, kind, blob, REVOKED)
 
 
 def _fields(line: str) -> tuple[str, str, str, str]:

@@ -66,7 +66,7 @@ def resolve(target: HostTarget) -> Login:
         agent=_agent(found, tokens),
         known_hosts=_known_hosts(target, found, HostName(host, port, _one(found, "hostkeyalias")), tokens),
         trust_first_use=target.trust_first_use or _one(found, "stricthostkeychecking") in ("accept-new", "no", "off", "false"),
-        connect_seconds=float(_one(found, "connecttimeout") or CONNECT_SECONDS),
+        connect_seconds=_seconds(_one(found, "connecttimeout")),
         proxy=_proxy(found, host, port, tokens),
     )
 
@@ -77,12 +77,24 @@ def _one(found: Settings, key: str) -> str | None:
     return None if value.lower() == "none" else value
 
 
+def _seconds(text: str | None) -> float:
+    """ConnectTimeout, in seconds or as in sshd_config(5), TIME FORMATS; CONNECT_SECONDS without one. Raises ConfigError."""
+    if not re.fullmatch(r"(\d+[smhdw]?)*", text or ""):
+        raise ConfigError(f"~/.ssh/config: ConnectTimeout {text} is not a time, as 10 or 1m30s")
+    units = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+    parts = re.findall(r"(\d+)([smhdw]?)", text or "")
+    return float(sum(int(number) * units[unit] for number, unit in parts)) or CONNECT_SECONDS
+
+
 def _known_hosts(target: HostTarget, found: Settings, name: HostName, tokens: Mapping[str, str]) -> KnownHosts:
     users = [at_home(file) for file in _files(found, "userknownhostsfile", USER_FILES, tokens)]
     if target.known_hosts:
         users = [Path(target.known_hosts).expanduser()]
     systems = [Path(file) for file in _files(found, "globalknownhostsfile", SYSTEM_FILES, tokens)]
-    return KnownHosts(name, (*users, *systems), users[0] if users else None)
+    revoked = _one(found, "revokedhostkeys")
+    return KnownHosts(
+        name, (*users, *systems), users[0] if users else None, at_home(_expanded(revoked, tokens)) if revoked else None
+    )
 
 
 def _files(found: Settings, key: str, default: str, tokens: Mapping[str, str]) -> list[str]:

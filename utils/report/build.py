@@ -164,8 +164,6 @@ def _as_asked(result: Result, config: Mapping[str, Any]) -> Result:
     """The result; one that failed before the guest knew its configuration gets the conditions that were asked for."""
     if result.config:
         return result
-    if result.status != FAILED:
-        return dataclasses.replace(result, config=config)
     return dataclasses.replace(
         result,
         compiler=_asked(config, "compiler", str),

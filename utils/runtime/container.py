@@ -44,7 +44,7 @@ REMEDIES = (
         "install the NVIDIA Container Toolkit, or take --gpus out",
     ),
     (
-        r"/dev/net/tun",
+        r"slirp4netns.*/dev/net/tun",
         "this engine's user cannot open /dev/net/tun, its network must: 'chmod 0666 /dev/net/tun' as root, or add --network=host",
     ),
     (r"container-init", "this engine's Podman lacks its init; install catatonit there, or add --init=false"),
