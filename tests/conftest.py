@@ -13,8 +13,10 @@ SHARED = {"broken_run", "digits_run", "evil_run", "racks"}
 
 
 def pytest_configure(config):
-    """Let tests of Ctrl-C find SIGINT as a terminal has it: in a background job it is ignored, which children would inherit."""
+    """Let tests of signals find them as a terminal has them: a background job ignores SIGINT, and nohup SIGHUP, which children
+    would inherit."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for groups

@@ -275,14 +275,13 @@ def readable(descriptor):
 
 
 def test_ctrl_c_while_the_report_is_written_lets_it_be_finished(project):
-    build = project.folder / "utils/report/build.py"
-    go_on = project.folder / "go on"
-    slow = f'import os, time\n    print("writing", flush=True)\n    while not os.path.exists({str(go_on)!r}): time.sleep(0.05)'
-    slow += '\n    write_atomically(folder / "report.md"'
-    build.write_text(build.read_text().replace('write_atomically(folder / "report.md"', slow))
+    pages, go_on = project.folder / "utils/report/pages.py", project.folder / "go on"
+    waiting = f"while name == 'report.md' and not __import__('os').path.exists({str(go_on)!r}): __import__('time').sleep(0.05)"
+    loop = "    for name in names:\n"
+    pages.write_text(pages.read_text().replace(loop, f"{loop}        print('writing', name, flush=True)\n        {waiting}\n", 1))
     project.host_yaml(CASES=add_case(project, "toy"))
     run = project.start()
-    wait_for(run, "writing")
+    wait_for(run, "writing report.md")
     finished, _ = end(project, run, signal.SIGINT, then=go_on.touch)
     assert finished.status == 130, finished.output
     assert finished.case("toy")["metrics"]["inference_core"] > 0
