@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Accelmark's host entry: run (the default), check, list, report, clean. See `python3 run.py --help`."""
 
-import getpass
 import importlib.util
 import os
 import sys
@@ -29,26 +28,14 @@ def leave_no_bytecode() -> None:
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
-def name_the_caller() -> None:
-    """Let a user id that has no name, as in many containers, go by its number and have / for a home: libraries ask for both, and
-    guests inherit that."""
-    try:
-        getpass.getuser()
-    except (KeyError, OSError):
-        os.environ["LOGNAME"] = str(os.getuid())
-    try:
-        Path.home()
-    except RuntimeError:
-        os.environ["HOME"] = "/"
-
-
 if __name__ == "__main__":
     try:
         use_environment()
         leave_no_bytecode()
-        name_the_caller()
         from tools.streams import prepare_streams
+        from tools.user import name_the_user
 
+        name_the_user()
         streams = prepare_streams()
         from utils.cli import main
 

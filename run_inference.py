@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
-import os
 import signal
 import sys
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any, Optional, Sequence
 from tools.contract import FAILED, RESULT_FILE, Progress, Reason, Result, to_json, write_atomically
 from tools.errors import AccelmarkError, ConfigError, Interrupted
 from tools.streams import prepare_streams
+from tools.user import name_the_user
 
 _LEVELS = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")
 _EXIT_CODES = {"CONFIG": ConfigError.exit_code, "INTERRUPTED": Interrupted.exit_code}
@@ -24,7 +23,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     interrupted."""
     options = parser().parse_args(arguments)
     _end_orderly_when_told()
-    _name_the_user()
+    name_the_user()
     try:
         return exit_code(_run(options))
     except ModuleNotFoundError as error:
@@ -101,18 +100,6 @@ def _end_orderly_when_told() -> None:
 
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, interrupt)
-
-
-def _name_the_user() -> None:
-    """Let a user id that has no name, as after `--user 12345`, go by its number and have / for a home: libraries ask for both."""
-    try:
-        getpass.getuser()
-    except (KeyError, OSError):
-        os.environ["LOGNAME"] = str(os.getuid())
-    try:
-        Path.home()
-    except RuntimeError:
-        os.environ["HOME"] = "/"
 
 
 def _package_missing(error: ModuleNotFoundError, options: argparse.Namespace) -> int:

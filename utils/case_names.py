@@ -21,7 +21,7 @@ def split(name: str) -> tuple[str, str]:
     return parts[0], parts[1]
 
 
-def case_folder(name: str) -> str:
+def short_name(name: str) -> str:
     """What of a key names the case's folder of results: `<case>:<framework>`."""
     return ":".join(name.split(":")[:2])
 
@@ -30,7 +30,7 @@ def shared_folders(loaded: LoadedConfig) -> Iterator[str]:
     """A complaint for each key of CASES whose results would go where those of an earlier one go."""
     first: dict[str, str] = {}
     for name in loaded.config.CASES:
-        other = first.setdefault(case_folder(name).lower(), name)  # not every file system tells capitals from small letters
+        other = first.setdefault(short_name(name).lower(), name)  # not every file system tells capitals from small letters
         if other != name:
             what = f"'{name}' and '{other}' ({loaded.where('CASES', other)}) have one folder of results"
             yield f"{loaded.where('CASES', name)}: CASES: {what}: only <case>:<framework> counts, capitals do not; remove one"
@@ -38,7 +38,7 @@ def shared_folders(loaded: LoadedConfig) -> Iterator[str]:
 
 def is_wanted(name: str, cases: Sequence[str]) -> bool:
     """Whether the command line's `cases` have this key, by its first part, its first two or all of it; without any, all are."""
-    return not cases or not {name, case_folder(name), name.partition(":")[0]}.isdisjoint(cases)
+    return not cases or not {name, short_name(name), name.partition(":")[0]}.isdisjoint(cases)
 
 
 def check_wanted(cases: Sequence[str], loaded: LoadedConfig) -> None:
@@ -46,5 +46,5 @@ def check_wanted(cases: Sequence[str], loaded: LoadedConfig) -> None:
     names = loaded.config.CASES
     for case in cases:
         if not any(is_wanted(name, [case]) for name in names):
-            known = [part for name in names for part in (name, case_folder(name), name.partition(":")[0])]
+            known = [part for name in names for part in (name, short_name(name), name.partition(":")[0])]
             raise ConfigError(f"--case {case}: not in CASES of {loaded.path}{nearest(case, known)}; add it there")

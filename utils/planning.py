@@ -13,7 +13,7 @@ from typing import Any
 
 from tools.config_manager import HOST_KEYS, nearest, parse_setting, resolve
 from tools.errors import ConfigError, NoCaseError
-from utils.case_names import case_folder, check_wanted, is_wanted, shared_folders, split
+from utils.case_names import check_wanted, is_wanted, shared_folders, short_name, split
 from utils.host_config import HostConfig, HostOptions, LoadedConfig, load_host_config
 from utils.plan import CasePlan, HostTarget, ImagePlan, RunPlan
 from utils.runtime.image_context import check_plan
@@ -230,7 +230,7 @@ def _target(config: HostConfig, host: str, rank: int) -> HostTarget:
         key=own.SSH_KEY or config.SSH_KEY,
         known_hosts=config.SSH_KNOWN_HOSTS,
         trust_first_use=config.SSH_TRUST_FIRST_USE,
-        data={case_folder(name): data for name, data in own.DATA.items()},
+        data={short_name(name): data for name, data in own.DATA.items()},
         container_options=own.ACCE_CONTAINER_OPT,
         shm_size=own.SHM_SIZE,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SHARED_WITH_HOST = {"tools.contract", "tools.errors", "tools.config_manager", "tools.streams"}
+SHARED_WITH_HOST = {"tools.contract", "tools.errors", "tools.config_manager", "tools.streams", "tools.user"}
 HOST_SCRIPTS = {
     "utils/sys_monitor.py",
     *(f"utils/monitoring/{name}.py" for name in ("base", "daemon", "procfs", "readings")),

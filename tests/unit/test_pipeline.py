@@ -241,22 +241,6 @@ def test_an_unknown_framework_names_what_there_is(project):
     assert "there is toy:tensorflow" in measure_toy(project).reasons[0].message
 
 
-def test_flagperfs_three_numbers_are_a_phase_without_latencies(project):
-    project.change_case('return measure(engine, dataloader, forward, evaluator, config, "inference")', "return 10.0, 20.0, 0.5")
-    result = measure_toy(project)
-    assert (result.inference.whole, result.inference.core, result.inference.accuracy) == (10.0, 20.0, 0.5)
-    assert result.inference.latency is None
-
-
-def test_numbers_of_flagperfs_own_loop_over_outputs_that_are_none_are_invalid(project):
-    loop = "for batch in dataloader: engine([batch.rows])\n    return 10.0, 20.0, 0.75"
-    project.change_case('return measure(engine, dataloader, forward, evaluator, config, "inference")', loop)
-    project.change_engine("return inputs, 0.0", "return [inputs[0] * float('nan')], 0.0")
-    result = measure_toy(project)
-    assert (result.status, result.reasons[0].kind) == ("INVALID", "wrong outputs")
-    assert result.reasons[0].message.startswith("inference: NaN in the outputs of 4 of 4 items")
-
-
 def test_foo_time_is_flagged(project):
     project.change_engine("return inputs, 0.0", "return inputs, 1e-9")
     result = measure_toy(project)

@@ -48,7 +48,7 @@ def resolve(target: HostTarget) -> Login:
         raise ConfigError(f"SSH_KEY: {target.key} is not there; name the file of a private key, or leave SSH_KEY out")
     found = settings(target)
     host, port = _one(found, "hostname") or target.host, int(_one(found, "port") or 22)
-    user = _one(found, "user") or _local_user()
+    user = _one(found, "user") or getpass.getuser()
     tokens = _tokens(target.host, host, port, user)
     named = [target.key] if target.key else [_expanded(name, tokens) for name in found.get("identityfile", DEFAULT_KEYS)]
     keys = [
@@ -128,17 +128,10 @@ def _proxy(found: Settings, host: str, port: int, tokens: Mapping[str, str]) -> 
     return ("ssh", *config_options(), *options, *through, "-W", f"[{host}]:{port}", to)
 
 
-def _local_user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # one that passwd(5) does not know
-        return str(os.getuid())
-
-
 def _tokens(original: str, host: str, port: int, user: str) -> dict[str, str]:
     """Source: ssh_config(5), TOKENS."""
     here = socket.gethostname()
-    named = {"h": host, "n": original, "p": str(port), "r": user, "u": _local_user(), "k": original}
+    named = {"h": host, "n": original, "p": str(port), "r": user, "u": getpass.getuser(), "k": original}
     return {**named, "%": "%", "d": str(Path.home()), "i": str(os.getuid()), "l": here, "L": here.partition(".")[0]}
 
 
