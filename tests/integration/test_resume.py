@@ -168,7 +168,7 @@ def test_a_run_that_was_killed_while_it_wrote_its_report_writes_all_of_it(quick,
 def test_a_guest_that_finished_while_no_run_py_was_there_is_collected(quick):
     killed(quick)
     folder = next(quick.results.glob("run*")) / "two:pytorch_2.13" / "127.0.0.1_noderank0"
-    places = ["--log_dir", folder, "--perf_dir", quick.folder, "--data_dir", quick.data]
+    places = ["--log_dir", folder, "--config", folder / "config.yaml", "--perf_dir", quick.folder, "--data_dir", quick.data]
     names = ["--case", "two", "--framework", "pytorch_2.13", "--vendor", "cpu"]
     subprocess.run([sys.executable, quick.folder / "run_inference.py", *places, *names], check=True)
     resumed = quick.run("run", "--resume")
