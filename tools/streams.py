@@ -26,7 +26,8 @@ READER_GONE = (errno.EPIPE, errno.EIO)
 
 
 class Stream(io.TextIOWrapper):
-    """A stream that takes everything: what is printed after a first write that failed goes nowhere."""
+    """A stream that takes everything: what is printed after a first write that failed goes nowhere, and what a signal's handler
+    prints in the middle of another write (RuntimeError, reentrant call) is lost alone."""
 
     failure: Optional[OSError] = None
 
@@ -36,7 +37,9 @@ class Stream(io.TextIOWrapper):
             return super().write(text)
         except OSError as error:
             self._lose(error)
-            return len(text)
+        except RuntimeError:
+            pass
+        return len(text)
 
     def flush(self) -> None:
         """Hand on what was written, or lose it."""
@@ -44,6 +47,8 @@ class Stream(io.TextIOWrapper):
             super().flush()
         except OSError as error:
             self._lose(error)
+        except RuntimeError:
+            pass
 
     def _lose(self, error: OSError) -> None:
         """Let what is still buffered, and all that comes, go nowhere."""
