@@ -73,6 +73,17 @@ def test_a_login_that_hangs_does_not_keep_others_from_a_session_that_is_free(slo
     assert seconds(lambda: slow.connection.run(["true"], timeout=20)) < SOON_SECONDS
 
 
+def test_a_login_that_hangs_does_not_keep_the_engine_s_tunnel_from_a_session_that_is_free(slow):
+    slow.free()
+    began = time.monotonic()
+    try:
+        answer = str(slow.connection.docker().ping())
+    except HostError as error:  # no engine runs there, which the tunnel has to find out in that session
+        answer = str(error)
+    assert time.monotonic() - began < SOON_SECONDS
+    assert answer == "True" or "Docker" in answer
+
+
 def test_a_connection_is_closed_at_once_while_a_login_hangs(slow):
     assert seconds(slow.connection.close) < SOON_SECONDS
     assert seconds(lambda: slow.threads[2].join(60)) < SOON_SECONDS
