@@ -13,22 +13,25 @@ from utils.connection import connect
 SOON_SECONDS = 5.0
 """What does not wait for a login is done by then, also on a slow machine; a login that hangs takes ten and more."""
 
+SESSIONS = 6
+"""Of one login: enough for a watchdog and all that one client of Docker's engine opens (one for each address it asks)."""
+
 
 class Slow:
-    """A host whose one login is full (a watchdog, two commands) and whose sshd lets nobody in any more; a third command waits."""
+    """A host whose one login is full (a watchdog, commands) and whose sshd lets nobody in any more; one more command waits."""
 
     def __init__(self, server, folder):
         self.server = server
         self.connection = connect(server.target)
         self.errors, self.threads, self.cancels = [], [], []
-        self.held = [folder / "first", folder / "second"]
+        self.held = [folder / f"held{place}" for place in range(SESSIONS - 1)]
         for held in self.held:
             self.begin(["sh", "-c", "touch $0; while [ -e $0 ]; do sleep 0.05; done", str(held)], held.exists)
         psutil.Process(server.process.pid).suspend()
         self.begin(["true"], lambda: self.links() == 2)
 
     def free(self):
-        """End the two commands; sshd has forgotten the first by the time the second has ended."""
+        """End the commands that fill the login."""
         for held, thread in zip(self.held, self.threads, strict=False):
             held.unlink()
             thread.join(20)
@@ -49,10 +52,15 @@ class Slow:
         """How many connections lead from us to that sshd."""
         return sum(bool(one.raddr) and one.raddr.port == self.server.port for one in psutil.Process().net_connections("tcp"))
 
+    @staticmethod
+    def waiting():
+        """How many commands wait for a session."""
+        return sum(thread.name == "host-wait" for thread in threading.enumerate())
+
 
 @pytest.fixture
 def slow(tmp_path):
-    server = start_sshd(tmp_path, sessions=3)
+    server = start_sshd(tmp_path, sessions=SESSIONS)
     made = Slow(server, tmp_path)
     try:
         yield made
@@ -73,6 +81,13 @@ def test_a_login_that_hangs_does_not_keep_others_from_a_session_that_is_free(slo
     assert seconds(lambda: slow.connection.run(["true"], timeout=20)) < SOON_SECONDS
 
 
+def test_who_waits_for_a_login_that_hangs_takes_a_session_that_becomes_free(slow):
+    slow.begin(["true"], lambda: slow.waiting() == 2)
+    slow.free()
+    assert seconds(lambda: slow.threads[-1].join(20)) < SOON_SECONDS
+    assert slow.errors == []
+
+
 def test_a_login_that_hangs_does_not_keep_the_engine_s_tunnel_from_a_session_that_is_free(slow):
     slow.free()
     began = time.monotonic()
@@ -86,19 +101,19 @@ def test_a_login_that_hangs_does_not_keep_the_engine_s_tunnel_from_a_session_tha
 
 def test_a_connection_is_closed_at_once_while_a_login_hangs(slow):
     assert seconds(slow.connection.close) < SOON_SECONDS
-    assert seconds(lambda: slow.threads[2].join(60)) < SOON_SECONDS
+    assert seconds(lambda: slow.threads[-1].join(60)) < SOON_SECONDS
     assert "127.0.0.1: the connection is closed" in slow.errors
 
 
 def test_a_command_that_waits_for_a_login_is_ended_at_once(slow):
     slow.cancels[-1]()
-    assert seconds(lambda: slow.threads[2].join(60)) < SOON_SECONDS
+    assert seconds(lambda: slow.threads[-1].join(60)) < SOON_SECONDS
     assert slow.errors == ["127.0.0.1: it was ended before the host had answered"]
 
 
 def test_two_commands_wait_for_one_login(slow):
-    slow.begin(["true"], lambda: sum(thread.name == "host-wait" for thread in threading.enumerate()) == 2)
+    slow.begin(["true"], lambda: slow.waiting() == 2)
     psutil.Process(slow.server.process.pid).resume()
-    for thread in slow.threads[2:]:
+    for thread in slow.threads[-2:]:
         thread.join(60)
     assert (slow.errors, slow.links()) == ([], 2)

@@ -82,6 +82,19 @@ def test_an_engine_that_runs_in_torch_needs_no_profiler_of_its_own(convolve, tmp
     assert (tmp_path / profile.trace).exists()
 
 
+def test_a_pass_that_was_held_up_between_its_operators_is_profiled_again(convolve, tmp_path):
+    pauses = [0.5, 0.5, 0.0]
+
+    def held_up():
+        time.sleep(pauses.pop(0))
+        for _ in range(100):  # long enough to lose little more to a busy machine
+            convolve()
+
+    profile = profile_engine(object(), held_up, tmp_path)
+    by_name = {operator.name: operator for operator in profile.operators}
+    assert (by_name["aten::addmm"].calls, profile.trace, pauses) == (300, "inference_trace.json", [])
+
+
 def test_an_engine_that_torch_does_not_see_gets_no_table_of_trifles(tmp_path):
     def elsewhere():
         torch.zeros(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import threading
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +20,9 @@ from utils.connection.ssh_login import CHANNEL_SECONDS, LOG_OUT_SECONDS, log_out
 
 MOST_LOGINS = 16
 ASK_SECONDS = 2.0
+ROOM_SECONDS = 1.0
+"""How long a login is waited for before the others are asked again: a session of theirs may have ended, and sshd tells nobody."""
+
 WATCHDOG = Path(watchdog.__file__).read_text(encoding="utf-8")
 
 LogIn = Callable[[Cancelled], paramiko.SSHClient]
@@ -57,6 +60,7 @@ class LoginPool:
     def session(self) -> paramiko.Channel:
         """A new session on the first login that has room for one (sshd's MaxSessions), or else on a new login.
 
+        Who waits for a login that another thread makes also takes what becomes free on those that stand.
         Raises LinkLost without any login, HostError where sshd allows no more.
         """
         full: set[Login] = set()
@@ -72,8 +76,10 @@ class LoginPool:
                 full.add(login)
             elif ours:
                 return self._fill(coming, self._another, self._first_session)
-            else:
+            elif wait((coming,), ROOM_SECONDS).done:
                 coming.result()
+            else:
+                full.clear()
 
     def beat(self) -> None:
         """Tell the watchdogs on the host that we are here."""
