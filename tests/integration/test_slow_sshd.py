@@ -10,8 +10,8 @@ from ssh_fixtures import start_sshd, waited_for
 from tools.errors import HostError
 from utils.connection import connect
 
-SOON_SECONDS = 5.0
-"""What does not wait for a login is done by then, also on a slow machine; a login that hangs takes ten and more."""
+SOON_SECONDS = 20.0
+"""What does not wait for a login is done by then, also on a slow machine; one that hangs is given up after four times ten."""
 
 SESSIONS = 6
 """Of one login: enough for a watchdog and all that one client of Docker's engine opens (one for each address it asks)."""
@@ -52,6 +52,10 @@ class Slow:
         """How many connections lead from us to that sshd."""
         return sum(bool(one.raddr) and one.raddr.port == self.server.port for one in psutil.Process().net_connections("tcp"))
 
+    def login_hangs(self):
+        """Whether the first command that found no session still waits for the login it began."""
+        return self.threads[len(self.held)].is_alive()
+
     @staticmethod
     def waiting():
         """How many commands wait for a session."""
@@ -78,24 +82,24 @@ def seconds(step):
 
 def test_a_login_that_hangs_does_not_keep_others_from_a_session_that_is_free(slow):
     slow.free()
-    assert seconds(lambda: slow.connection.run(["true"], timeout=20)) < SOON_SECONDS
+    slow.connection.run(["true"], timeout=20)
+    assert slow.login_hangs()
 
 
 def test_who_waits_for_a_login_that_hangs_takes_a_session_that_becomes_free(slow):
     slow.begin(["true"], lambda: slow.waiting() == 2)
     slow.free()
-    assert seconds(lambda: slow.threads[-1].join(20)) < SOON_SECONDS
-    assert slow.errors == []
+    slow.threads[-1].join(60)
+    assert (slow.errors, slow.login_hangs()) == ([], True)
 
 
 def test_a_login_that_hangs_does_not_keep_the_engine_s_tunnel_from_a_session_that_is_free(slow):
     slow.free()
-    began = time.monotonic()
     try:
         answer = str(slow.connection.docker().ping())
     except HostError as error:  # no engine runs there, which the tunnel has to find out in that session
         answer = str(error)
-    assert time.monotonic() - began < SOON_SECONDS
+    assert slow.login_hangs()
     assert answer == "True" or "Docker" in answer
 
 
