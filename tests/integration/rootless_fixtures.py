@@ -12,6 +12,7 @@ from pathlib import Path
 
 import base_image
 import docker
+import other_user
 import pytest
 import services
 
@@ -77,8 +78,7 @@ def _write_files(folder: Path) -> None:
     (settings / "storage.conf").write_text(f'[storage]\ndriver = "vfs"\n{places}')
     (settings / "containers.conf").write_text('[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n')
     folder.chmod(0o755)
-    for path in (folder, *folder.rglob("*")):
-        os.chown(path, USER, USER)
+    other_user.give(folder, USER)
 
 
 def _with_base_image(url: str, service: services.Service, log: Path) -> str:

@@ -1,21 +1,16 @@
 """A user id without a name, as in many containers: everything works, and errors show the number."""
 
-import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
+import other_user
 import pytest
-import services
-from run_fixtures import MEASURED, copy_project, in_container
+from run_fixtures import MEASURED, in_container
 from toy import add_case
 from user_fixtures import engine_group
 
 USER = 54321
-AS_USER = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
-"""The tests' Python may lie in root's home; to write, this capability gives no right."""
 NAMELESS = ("env", *(f"--unset={name}" for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME")))
 ASKING = "import getpass, pathlib\nassert (getpass.getuser(), str(pathlib.Path.home())) == ('54321', '/')"
 """As libraries do."""
@@ -24,21 +19,15 @@ ASKING = "import getpass, pathlib\nassert (getpass.getuser(), str(pathlib.Path.h
 @pytest.fixture
 def theirs():
     """A project that belongs to such a user and is run by him."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can become a user id without a name")
-    folder = Path(tempfile.mkdtemp(prefix="accelmark-nameless-"))
-    services.afterwards("rm", "-rf", folder)
-    project = copy_project(folder / "project")
-    project.environment["PYTHONDONTWRITEBYTECODE"] = "1"
-    project.before = (*NAMELESS, *AS_USER, "--clear-groups")
-    project.host_yaml(CASES=add_case(project, "toy", compile=ASKING))
-    yield project
-    shutil.rmtree(folder)
+    with other_user.project_elsewhere("nameless") as project:
+        project.environment["PYTHONDONTWRITEBYTECODE"] = "1"
+        project.before = (*NAMELESS, *other_user.as_user(USER))
+        project.host_yaml(CASES=add_case(project, "toy", compile=ASKING))
+        yield project
 
 
 def give(project):
-    for path in (project.folder.parent, *project.folder.parent.rglob("*")):
-        os.chown(path, USER, USER, follow_symlinks=False)
+    other_user.give(project.folder.parent, USER)
     return project
 
 
@@ -77,7 +66,7 @@ def test_an_engine_that_is_closed_to_the_user_says_to_whom(theirs, docker_engine
 
 @pytest.mark.docker
 def test_a_container_s_user_without_a_name_measures_too(theirs, base_tag, docker_client):
-    theirs.before = (*NAMELESS, *AS_USER, f"--groups={engine_group()}")
+    theirs.before = (*NAMELESS, *other_user.as_user(USER, groups=f"--groups={engine_group()}"))
     with in_container(theirs, base_tag, docker_client):
         keys = {**theirs.docker, "ACCE_CONTAINER_OPT": f"{theirs.docker['ACCE_CONTAINER_OPT']} --user {USER}:{USER} -e HOME="}
         theirs.host_yaml(**keys, CASES=add_case(theirs, "toy", framework="pytorch_here", compile=ASKING))

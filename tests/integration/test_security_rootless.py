@@ -1,18 +1,14 @@
 """A rootless engine, reached by DOCKER_HOST: cases run, files are the caller's, and limits that it ignores are said to be."""
 
 import importlib.util
-import os
 import shutil
 from pathlib import Path
 
+import other_user
 import pytest
 from rootless_fixtures import USER
 from run_fixtures import MEASURED, copy_project
 from toy import add_case
-
-AS_USER = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups")
-READING_ALL = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
-"""The tests' Python may lie in root's home; to write, this capability gives no right."""
 
 pytestmark = pytest.mark.docker
 
@@ -34,7 +30,7 @@ def theirs(rootless, packages, tmp_path):
     """A project of the user's, run as the user, whose cases run in containers of his own engine."""
     project = copy_project(rootless.folder / tmp_path.name / "project")
     project.environment.update(DOCKER_HOST=rootless.url, HOME=str(rootless.folder / "home"), PYTHONDONTWRITEBYTECODE="1")
-    project.before = (*AS_USER, *READING_ALL)
+    project.before = other_user.as_user(USER)
     project.write("docker_images/cpu/pytorch_here/Dockerfile", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN echo built > /built\n")
     project.host_yaml(
         RUNTIME="docker",
@@ -43,8 +39,7 @@ def theirs(rootless, packages, tmp_path):
         ACCE_CONTAINER_OPT=f"-v {packages}:/packages:ro -e PYTHONPATH=/packages -m 256m --memory-swap 256m",
         CASES=add_case(project, "toy", framework="pytorch_here"),
     )
-    for path in (project.folder.parent, *project.folder.parent.rglob("*")):
-        os.chown(path, USER, USER, follow_symlinks=False)
+    other_user.give(project.folder.parent, USER)
     return project
 
 

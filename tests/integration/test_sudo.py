@@ -1,39 +1,26 @@
 """Under sudo: whatever a run writes belongs to who called, and nothing else does afterwards."""
 
-import os
-import shutil
-import tempfile
-from pathlib import Path
-
+import other_user
 import pytest
-import services
-from run_fixtures import copy_project, in_container, quick
+from run_fixtures import in_container, quick
 from toy import add_case
 
 USER, GROUP = 12345, 23456
-AS_USER = ("setpriv", f"--reuid={USER}", f"--regid={GROUP}", "--clear-groups")
-READING_ALL = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
-"""The tests' Python may lie in root's home; to write, this capability gives no right."""
 
 
 @pytest.fixture
 def theirs():
     """A project that belongs to a user, in a folder that he may enter, and is run by root as sudo would."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can be what sudo makes of a user")
-    folder = Path(tempfile.mkdtemp(prefix="accelmark-sudo-"))
-    services.afterwards("rm", "-rf", folder)
-    project = copy_project(folder / "project")
-    (folder / "home").mkdir()
-    project.environment.update(HOME=str(folder / "home"), PYTHONDONTWRITEBYTECODE="", SUDO_UID=str(USER), SUDO_GID=str(GROUP))
-    give(folder)
-    yield project
-    shutil.rmtree(folder)
+    with other_user.project_elsewhere("sudo") as project:
+        home = project.folder.parent / "home"
+        home.mkdir()
+        project.environment.update(HOME=str(home), PYTHONDONTWRITEBYTECODE="", SUDO_UID=str(USER), SUDO_GID=str(GROUP))
+        give(home.parent)
+        yield project
 
 
 def give(folder):
-    for path in (folder, *folder.rglob("*")):
-        os.chown(path, USER, GROUP, follow_symlinks=False)
+    other_user.give(folder, USER, GROUP)
 
 
 def of_others(folder):
@@ -50,7 +37,7 @@ def as_user(project):
     """Run without sudo from here on."""
     del project.environment["SUDO_UID"], project.environment["SUDO_GID"]
     project.environment["HOME"] = str(project.folder)  # engines leave something there
-    project.before = (*AS_USER, *READING_ALL)
+    project.before = other_user.as_user(USER, GROUP)
 
 
 def check_all_is_theirs(project, finished):
