@@ -16,6 +16,7 @@ from tools.errors import CaseCrash
 from tools.finite import Finiteness
 from tools.goal import Goal
 from tools.intervals import throughput_interval
+from tools.kept_outputs import MOST_BYTES
 from tools.late_outputs import late_reasons
 from tools.outputs import check_outputs
 from tools.statistics import latency
@@ -59,7 +60,7 @@ def measure_clients(
     shared = engine if clients == 1 or is_concurrent(engine) else _TakingTurns(engine)
     crew = _Crew(workload, batches, Goal(workload.config), clock)
     with ThreadPoolExecutor(clients) as pool:
-        suts = [TimedSUT(shared, clock) for _ in range(clients)]
+        suts = [TimedSUT(shared, clock, MOST_BYTES // clients) for _ in range(clients)]
         began = clock()
         running = [pool.submit(crew.run, sut, number) for number, sut in enumerate(suts)]
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import is_dataclass
 from typing import Any, Iterator, Sequence, Tuple
 
 import numpy as np
@@ -50,16 +51,25 @@ class Finiteness:
 
 
 def floating(outputs: Any) -> Iterator[Any]:
-    """The tensors and arrays in any nest of lists and mappings that are not of whole numbers, and not empty."""
+    """Those of `tensors_of` that are not of whole numbers, and not empty; float8, which torch only stores, as fp32."""
+    for tensor in tensors_of(outputs):
+        if hasattr(tensor, "is_floating_point"):
+            if (tensor.is_floating_point() or tensor.is_complex()) and tensor.numel():
+                yield tensor.float() if tensor.element_size() == 1 else tensor
+        elif tensor.dtype.kind in "fc" and tensor.size:
+            yield tensor
+
+
+def tensors_of(outputs: Any) -> Iterator[Any]:
+    """The tensors and arrays in any nest of lists, mappings and dataclasses."""
     if isinstance(outputs, (list, tuple)):
         for output in outputs:
-            yield from floating(output)
+            yield from tensors_of(output)
     elif isinstance(outputs, dict):
-        yield from floating(list(outputs.values()))
-    elif hasattr(outputs, "is_floating_point"):
-        if (outputs.is_floating_point() or outputs.is_complex()) and outputs.numel():
-            yield outputs
-    elif isinstance(outputs, np.ndarray) and outputs.dtype.kind in "fc" and outputs.size:
+        yield from tensors_of(list(outputs.values()))
+    elif is_dataclass(outputs):
+        yield from tensors_of(list(vars(outputs).values()))
+    elif hasattr(outputs, "is_floating_point") or isinstance(outputs, np.ndarray):
         yield outputs
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, List, Sequence, Tuple
 
 MOST_BYTES = 64 << 20
-"""How much one SUT keeps; the outputs of its first query always."""
+"""How much is kept of what a measurement's SUTs give, together; of each SUT's first query always all."""
 
 MOST_ELEMENTS = 1 << 16
 """How many elements of a tensor are compared: evenly over it, the last one among them, as that is written last."""

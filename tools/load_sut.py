@@ -10,6 +10,7 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from tools.errors import CaseCrash
 from tools.figures import Reason
+from tools.kept_outputs import MOST_BYTES
 from tools.late_outputs import late_reasons
 from tools.load_samples import Work
 from tools.progress import Throttle
@@ -37,7 +38,7 @@ class LoadSUT:
         self._engine, self._work, self._size = engine, work, work.batch_size
         self._report = Throttle("f", None, "samples")
         self._computing = False
-        self._suts = [TimedSUT(engine) for _ in range(clients)]
+        self._suts = [TimedSUT(engine, most_bytes=MOST_BYTES // clients) for _ in range(clients)]
         self._own = self._suts[0]
         self.error: Optional[BaseException] = None
         self.left = False

@@ -19,7 +19,7 @@ SHARED_MEMORY = "/dev/shm"  # noqa: S108  (the mount that torch hands batches ov
 CONTAINERS_DEFAULT = "64M"
 """Docker's. Source: https://docs.docker.com/reference/cli/docker/container/run/ (--shm-size)"""
 
-_NO_ROOM = re.compile(r"/torch_[^\n]*No space left on device|killed by signal: Bus error")
+_NO_ROOM = re.compile(r"</torch_[^\n]*No space left on device|killed by signal: Bus error")
 _KILLED = re.compile(r"DataLoader worker .*killed by signal: Killed")
 _TIMED_OUT = re.compile(r"DataLoader timed out after (\d+)")
 _CAUGHT = re.compile(r"Caught (\w+) in DataLoader worker process")

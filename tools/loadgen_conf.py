@@ -21,7 +21,9 @@ TOKEN_KEYS = ("use_token_latencies", "infer_token_latencies")
 """What mlperf.conf asks for language models, and whole queries cannot answer: loadgen would end the process (6.0.17)."""
 
 _LINE = re.compile(r"([^.\s]+)\.([^.\s]+)\.(\S+)\s+=\s+(\S+)")
-_FILE = 2
+BUILT_IN, CONF_FILE = 0, 2
+"""FromConfig's conf_type: loadgen's own copy of mlperf.conf, whatever the path; only the file. The default, 1, reads its own copy
+too, but only the first time in a process (6.0.17)."""
 
 
 class _Line(NamedTuple):
@@ -88,25 +90,30 @@ def _unknown(line: _Line) -> str:
 
 
 def _sets(lg: Any, scenario: str, key: str, value: str, where: str) -> bool:
-    """Whether loadgen takes anything from the line, which is read over two different sets of values. Raises ConfigError."""
+    """Whether loadgen takes anything from the line. Raises ConfigError."""
     with tempfile.NamedTemporaryFile("w", suffix=".conf", encoding="utf-8") as stream:
         stream.write("*.{}.{} = {}\n".format(scenario, key, value))
         stream.flush()
-        return any(_changes(lg, scenario, stream.name, other, where) for other in (False, True))
+        return bool(values_set(lg, stream.name, "any", scenario, CONF_FILE, "{}: loadgen wants a number here".format(where)))
 
 
-def _changes(lg: Any, scenario: str, path: str, other: bool, where: str) -> bool:
-    test = lg.TestSettings()
-    if other:
-        for name, value in settings_values(test).items():
-            setattr(test, name, another(value))
-    before = settings_values(test)
-    if test.FromConfig(path, "any", scenario, _FILE) != 0:
-        raise ConfigError("{}: loadgen wants a number here".format(where))
-    return settings_values(test) != before
+def values_set(lg: Any, path: str, model: str, scenario: str, kind: int, refusal: str) -> Dict[str, Any]:
+    """What a file sets for a model and a scenario, by loadgen's attributes: read over two sets of values, as loadgen does
+    not tell. `kind` is FromConfig's conf_type. Raises ConfigError, which says `refusal`, for a file that loadgen refuses."""
+    found: Dict[str, Any] = {}
+    for differs in (False, True):
+        test = lg.TestSettings()
+        if differs:
+            for name, value in settings_values(test).items():
+                setattr(test, name, _another(value))
+        before = settings_values(test)
+        if test.FromConfig(path, model, scenario, kind) != 0:
+            raise ConfigError(refusal)
+        found.update({name: value for name, value in settings_values(test).items() if value != before[name]})
+    return found
 
 
-def another(value: Any) -> Any:
+def _another(value: Any) -> Any:
     """A value that differs."""
     return not value if isinstance(value, bool) else value + 1
 

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Sequence
 from tools.config_file import nearest
 from tools.errors import ConfigError
 from tools.loadgen import load_library
-from tools.loadgen_conf import TOKEN_KEYS, another, idle_lines, settings_values
+from tools.loadgen_conf import BUILT_IN, CONF_FILE, TOKEN_KEYS, idle_lines, settings_values, values_set
 from tools.loadgen_ranges import complaint
 from tools.statistics import samples_needed
 
@@ -20,10 +20,6 @@ _ALSO = {"Offline": {"target_qps": "offline_expected_qps"}}
 """What user.conf calls otherwise than the attribute."""
 
 PERFORMANCE, ACCURACY, FIND_PEAK = "PerformanceOnly", "AccuracyOnly", "FindPeakPerformance"
-
-_BUILT_IN, _FILE = 0, 2
-"""FromConfig's conf_type: loadgen's own copy of mlperf.conf, whatever the path; only the file. The default, 1, reads its own copy
-too, but only the first time in a process (6.0.17)."""
 
 OWN_MLPERF_CONF = "loadgen's own mlperf.conf"
 
@@ -99,7 +95,7 @@ class Wishes:
         self._defaults = settings_values(lg.TestSettings())
         asked = dict(config.loadgen.get(scenario, {}))
         self.mode = _mode(scenario, asked.pop("mode", PERFORMANCE))
-        self._built_in = self._read("", _BUILT_IN, OWN_MLPERF_CONF)
+        self._built_in = self._read("", BUILT_IN, OWN_MLPERF_CONF)
         self._below = [self._built_in] if config.user_conf and not config.mlperf_conf else []
         self._below += self._from_file("mlperf_conf")
         self._above = [*self._from_file("user_conf"), self._from_config(asked)]
@@ -137,20 +133,14 @@ class Wishes:
 
     def _from_file(self, key: str) -> Sequence[_Layer]:
         path = _path(self._config, key)
-        return [self._read(path, _FILE, getattr(self._config, key), "{}: {}".format(key, path))] if path else []
+        return [self._read(path, CONF_FILE, getattr(self._config, key), "{}: {}".format(key, path))] if path else []
 
     def _read(self, path: str, kind: int, origin: str, where: str = "") -> _Layer:
-        """What a file sets: read over two different sets of values, as loadgen does not tell."""
-        found: Dict[str, Any] = {}
-        for before in (self._defaults, {name: another(value) for name, value in self._defaults.items()}):
-            test = self._lg.TestSettings()
-            for name, value in before.items():
-                setattr(test, name, value)
-            if test.FromConfig(path, self._config.case, self.scenario, kind) != 0:
-                raise ConfigError("{}: loadgen wants lines 'model.scenario.key = number'".format(where))
-            found.update({name: value for name, value in settings_values(test).items() if value != before[name]})
+        """What a file sets, but for whole queries."""
+        refusal = "{}: loadgen wants lines 'model.scenario.key = number'".format(where)
+        found = values_set(self._lg, path, self._config.case, self.scenario, kind, refusal)
         layer = _Layer(origin, where, {name: value for name, value in found.items() if name not in TOKEN_KEYS})
-        return layer if kind == _BUILT_IN else self._checked(layer)
+        return layer if kind == BUILT_IN else self._checked(layer)
 
     def _from_config(self, asked: Mapping[str, Any]) -> _Layer:
         """What the config sets, checked under the names that it has there."""

@@ -13,7 +13,7 @@ from loguru import logger
 from tools.dense import settled
 from tools.device import device_waits
 from tools.figures import Reason
-from tools.finite import Finiteness, floating
+from tools.finite import Finiteness, floating, tensors_of
 from tools.measure import Measurement
 
 NOT_VERIFIED = "not verified"
@@ -23,7 +23,8 @@ def looked_at(measured: Measurement, forward: Callable[[Any, Any], Any], subject
     """What a case measured, with the reasons that its outputs give where its loop was its own."""
     if measured.workload is not None:
         return measured
-    return replace(measured, phase=replace(measured.phase, doubts=output_reasons(forward, subject, dataloader)))
+    doubts = (*measured.phase.doubts, *output_reasons(forward, subject, dataloader))
+    return replace(measured, phase=replace(measured.phase, doubts=doubts))
 
 
 def output_reasons(forward: Callable[[Any, Any], Any], subject: Any, dataloader: Any) -> Sequence[Reason]:
@@ -43,6 +44,8 @@ def output_reasons(forward: Callable[[Any, Any], Any], subject: Any, dataloader:
         return (
             Reason(NOT_VERIFIED, "the case's own loop called neither its model nor its engine, so no outputs were looked at"),
         )
+    if not seen.tensors:
+        return (Reason(NOT_VERIFIED, "no tensor and no array was found in the outputs, so none was looked at"),)
     return seen.finiteness.reasons()
 
 
@@ -50,10 +53,12 @@ class _Seen:
     """What was seen of outputs so far."""
 
     def __init__(self) -> None:
-        self.calls, self.finiteness = 0, Finiteness()
+        self.calls = self.tensors = 0
+        self.finiteness = Finiteness()
 
     def see(self, outputs: Any) -> None:
         self.calls += 1
+        self.tensors += sum(1 for _ in tensors_of(outputs))
         tensors = list(floating(outputs))
         if tensors:
             items = len(tensors[0]) if tensors[0].ndim else 1

@@ -47,7 +47,7 @@ def told_device(text: str) -> Device:
     names several, what is left to the processor beside an accelerator is no device of its own."""
     if text == cpu_model():
         return Device("cpu", text)
-    kinds = [_kind(part) for part in re.sub(r"\(.*?\)", "", text).split(",")] or [None]
+    kinds = [_kind(part) for part in re.sub(r"\(.*?\)", "", text).split(",")]
     name = re.search(r"\((.*)\)", text)
     kind = next((kind for kind in kinds if kind != "cpu"), "cpu")
     return Device(kind, name.group(1) if name else None) if kind else Device(None, text)

@@ -18,17 +18,20 @@ class TimedSUT:
     """Calls an engine and keeps each query's latency in ns, devices waited for and copies to the CPU included, foo_time
     subtracted; `ended_ns` is when the last one ended, on `clock`, and `outputs` what it gave.
 
-    The outputs of the first query, the second, the fourth and so on are `kept`, at most MOST_BYTES of them, to be looked at again
-    once they cannot but be written. The case gets copies of these, as it may write into what it gets.
+    The outputs of the first query, the second, the fourth and so on are `kept`, to be looked at again once they cannot but be
+    written: `most_bytes` of them, those of the first query always. The case gets copies of these, as it may write into what it
+    gets.
     """
 
     __slots__ = (
-        "_clock", "_engine", "_keep_at", "_waits", "core_ns", "ended_ns", "foo_seconds", "kept", "latencies_ns", "outputs",
+        "_clock", "_engine", "_keep_at", "_most_bytes", "_waits",
+        "core_ns", "ended_ns", "foo_seconds", "kept", "latencies_ns", "outputs",
     )  # fmt: skip
 
-    def __init__(self, engine: Any, clock: Clock = time.perf_counter_ns) -> None:
+    def __init__(self, engine: Any, clock: Clock = time.perf_counter_ns, most_bytes: int = MOST_BYTES) -> None:
         self._engine = engine
         self._clock = clock
+        self._most_bytes = most_bytes
         self._waits: Optional[Sequence[Callable[[], Any]]] = None
         self._keep_at = 1
         self.kept: List[KeptOutputs] = []
@@ -64,11 +67,14 @@ class TimedSUT:
         return tensors if isinstance(tensors, list) else list(tensors)
 
     def _keep(self, inputs: Sequence[Any], tensors: Any) -> List[Any]:
-        """Keep a query's outputs, and give copies of them."""
-        self.kept.append(KeptOutputs(list(tensors), inputs, self.ended_ns))
-        room = sum(outputs.size for outputs in self.kept) < MOST_BYTES
-        self._keep_at = 2 * self._keep_at if room else 0
-        return self.kept[-1].copies()
+        """Keep a query's outputs where there is room for them, and give copies of what is kept."""
+        outputs = KeptOutputs(list(tensors), inputs, self.ended_ns)
+        if self.kept and sum(kept.size for kept in (*self.kept, outputs)) > self._most_bytes:
+            self._keep_at = 0
+            return list(tensors)
+        self.kept.append(outputs)
+        self._keep_at *= 2
+        return outputs.copies()
 
 
 def foo_doubts(foo_seconds: float, what_of_them: str = "are subtracted") -> List[Reason]:

@@ -37,8 +37,8 @@ def shared_folders(loaded: LoadedConfig) -> Iterator[str]:
 
 
 def is_wanted(name: str, cases: Sequence[str]) -> bool:
-    """Whether the command line's `cases` have this key, by its first part, its first two or all of it; without any, all are."""
-    return not cases or not {name, short_name(name), name.partition(":")[0]}.isdisjoint(cases)
+    """Whether the command line's `cases` name this key of CASES; without any, all are wanted."""
+    return not cases or not set(_names_of(name)).isdisjoint(cases)
 
 
 def check_wanted(cases: Sequence[str], loaded: LoadedConfig) -> None:
@@ -46,5 +46,10 @@ def check_wanted(cases: Sequence[str], loaded: LoadedConfig) -> None:
     names = loaded.config.CASES
     for case in cases:
         if not any(is_wanted(name, [case]) for name in names):
-            known = [part for name in names for part in (name, short_name(name), name.partition(":")[0])]
+            known = [each for name in names for each in _names_of(name)]
             raise ConfigError(f"--case {case}: not in CASES of {loaded.path}{nearest(case, known)}; add it there")
+
+
+def _names_of(name: str) -> tuple[str, ...]:
+    """What the command line may call a key of CASES: all of it, its first two parts, the first."""
+    return name, short_name(name), name.partition(":")[0]

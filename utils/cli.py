@@ -28,7 +28,7 @@ CLEAN_READS = (
     "FLAGPERF_PATH", "FLAGPERF_LOG_PATH", "HOSTS", "SSH_PORT", "RUNTIME", "CONNECTION", "SSH_USER", "SSH_KEY",
     "SSH_KNOWN_HOSTS", "SSH_TRUST_FIRST_USE", "HOST_OPTIONS",
 )  # fmt: skip
-"""Keys of host.yaml without which `report` and `clean` cannot do; what the others say is nothing to them."""
+"""Keys of host.yaml without which `report` and `clean` cannot do; the others need not be right for them."""
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "--config": {"metavar": "FILE", "help": f"a host.yaml; default: {DEFAULT_CONFIG}"},
@@ -91,12 +91,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     _add(commands, "check", _check, "tell what would happen and what is missing, without starting anything", *OPTIONS)
     inventory = _add(commands, "list", _list, "show cases, vendors, frameworks and engines")
     inventory.add_argument("--json", action="store_true", help="machine-readable")
-    report = _add(commands, "report", _report, "print a finished run again", "--config")
+    report = _add(commands, "report", _report, "print a finished run again, and make its pages that are missing", "--config")
     report.add_argument("run", nargs="?", help="its folder, or the beginning of its name; default: the newest")
     report.add_argument("--markdown", action="store_true", help="print report.md, for a pull request")
-    text = "remove what bears our labels: containers, monitors left behind, images"
+    text = "end guests and monitors of killed runs, and remove Accelmark's containers, folders of guests and images"
     clean = _add(commands, "clean", _clean, text, "--config", "--set")
-    clean.add_argument("--keep-images", action="store_true", help="remove containers and monitors only")
+    clean.add_argument("--keep-images", action="store_true", help="leave the images")
     words = list(arguments)
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
         words.insert(0, "run")
@@ -149,7 +149,7 @@ def _request(options: argparse.Namespace) -> Request:
 
 
 def _shown(path: Path) -> Path:
-    """Relative to where the user stands, if it lies below: that is how he would call it."""
+    """Relative to where the user stands, if it lies below: that is how they would call it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
@@ -247,8 +247,12 @@ def _report_unfinished(folder: Path) -> int:
 
 
 def _clean(options: argparse.Namespace) -> int:
+    from tools.config_manager import nearest, parse_setting  # noqa: PLC0415
     from utils.cleaning import clean_hosts  # noqa: PLC0415
 
+    for key, _ in map(parse_setting, options.set):
+        if key not in CLEAN_READS:
+            raise ConfigError(f"--set {key}: clean does not read that key{nearest(key, CLEAN_READS)}")
     return clean_hosts(_plan_without_cases(options, CLEAN_READS), images=not options.keep_images)
 
 

@@ -8,8 +8,7 @@ from typing import Optional, Sequence
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from utils.monitoring.base import DeviceReading, Monitor, main, read_rows, tool_readings
-from utils.monitoring.readings import Read, Readings
+from utils.monitoring.base import DeviceReading, Monitor, Read, Readings, main, read_rows, tool_readings
 
 FIELDS = ("index", "name", "memory.used", "memory.total", "utilization.gpu", "power.draw", "temperature.gpu", "clocks.sm")
 THROTTLE = "clocks_throttle_reasons.active"

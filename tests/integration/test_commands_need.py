@@ -63,6 +63,19 @@ def test_a_file_that_was_named_must_be_there(with_run, command):
 
 
 @pytest.mark.parametrize(
+    ("setting", "text"),
+    [
+        ("batch_size=4", "--set batch_size: clean does not read that key"),
+        ("VENDOR=cpu", "--set VENDOR: clean does not read that key"),
+        ("SSH_PROT=22", "--set SSH_PROT: clean does not read that key; did you mean 'SSH_PORT'?"),
+    ],
+)
+def test_a_setting_that_clean_does_not_read_is_refused(with_run, setting, text):
+    refused = with_run.run("clean", "--set", setting)
+    assert (refused.status, refused.output) == (2, f"run.py: {text}\n")
+
+
+@pytest.mark.parametrize(
     "arguments", [("list", "--config", "configs/host.yaml"), ("clean", "--case", "digits"), ("clean", "--vendor", "cpu")]
 )
 def test_an_option_that_would_change_nothing_is_refused(with_run, arguments):

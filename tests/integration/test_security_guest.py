@@ -1,5 +1,6 @@
 """A malicious guest: whatever it leaves in its folder is refused or made harmless, said so, and costs the next case nothing."""
 
+import re
 import stat
 import time
 
@@ -175,6 +176,7 @@ def test_markup_and_escape_sequences_are_shown_as_text(evil_run):
     assert "alert\\(1\\)" in text
     assert "\x1b" not in project.run("report").output
     assert "owned" not in text, "a title is no text"
+    assert not re.search(r"\bowned\b", page)
     for log in folder.glob("*/*/*.out.log"):
         assert "\x1b" not in log.read_text()
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import services
 from ssh_fixtures import RELAY, make_key, waited_for
 
 from utils.connection import connect
@@ -69,7 +70,7 @@ def test_a_proxy_command_is_read_by_a_shell(write):
 def agent(sshd, tmp_path):
     """The socket of an agent that has the host's key, and before it more than sshd lets anybody try (MaxAuthTries)."""
     path = tmp_path / "agent"
-    process = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
+    process = services.start(["ssh-agent", "-D", "-a", path], tmp_path / "agent.log")
     assert waited_for(path.exists)
     strangers = [make_key(tmp_path / f"stranger{number}") for number in range(7)]
     keys = [*strangers, sshd.user_key]

@@ -187,6 +187,12 @@ def test_several_jumps_go_through_openssh_s_own_client(config):
     proxy = resolve(HostTarget("node", 0, True)).proxy
     assert proxy[0] == "ssh"
     assert proxy[-5:] == ("-J", "one", "-W", "[node]:22", "ssh://me@two:2200")
+    assert "ConnectTimeout=10" in proxy
+
+
+def test_a_jump_may_take_as_long_as_the_configuration_says(config):
+    config("Host node\n  ProxyJump gate\nHost *\n  ConnectTimeout 1m30s\n")
+    assert "ConnectTimeout=90" in resolve(HostTarget("node", 0, True)).proxy
 
 
 def test_a_key_that_is_not_there_is_a_configuration_error(config):

@@ -35,6 +35,13 @@ def test_items_with_nan_are_counted_and_said(dtype):
     assert reason.message.startswith("NaN in the outputs of 2 of 4 items; look for a diverged checkpoint")
 
 
+@pytest.mark.skipif(not hasattr(torch, "float8_e4m3fn"), reason="this torch has no float8")
+def test_float8_is_looked_at_too():
+    found = Finiteness()
+    found.see([torch.tensor([[1.0], [NAN], [2.0], [0.0]]).to(torch.float8_e4m3fn)], Batch(None, 4), SUT)
+    assert found.nan == 1
+
+
 def test_padding_may_be_anything():
     assert looked_at([[1.0], [1.0], [1.0], [NAN]], items=3).reasons() == ()
 

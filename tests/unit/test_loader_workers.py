@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 from tools import loader_workers  # noqa: E402
 from tools.contract import result_from_json  # noqa: E402
 from tools.errors import CaseCrash  # noqa: E402
-from tools.loader_workers import bounded, hand_over_lost_batches  # noqa: E402
+from tools.loader_workers import bounded, explained, hand_over_lost_batches  # noqa: E402
 from tools.steps import reason_for  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,6 +90,11 @@ def test_without_a_container_the_host_s_own_shared_memory_is_named(monkeypatch):
     reason = reason_for("step f", bus)
     assert "SHM_SIZE" not in reason.message
     assert "make it larger (mount -o remount,size=…), or set num_workers: 0" in reason.message
+
+
+def test_another_full_disk_is_no_matter_of_shared_memory():
+    linker = RuntimeError("/usr/bin/ld: final link failed: /root/.cache/torch_extensions/op/op.so: No space left on device")
+    assert explained(linker) is linker
 
 
 def test_a_batch_that_cannot_be_sent_is_an_error_and_no_wait():

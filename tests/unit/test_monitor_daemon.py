@@ -70,6 +70,25 @@ def test_stale_pid_files_below_a_folder_are_cleared(tmp_path):
     assert not pid_file.exists()
 
 
+def test_a_monitor_that_may_not_be_stopped_is_named_once(tmp_path, monkeypatch):
+    script = tmp_path / "x_monitor.py"
+    script.write_text("import signal; print('up', flush=True); signal.pause()")
+    with started(script, tmp_path) as monitor:
+        kill = os.kill
+
+        def refused(pid, number):
+            raise PermissionError(1, "Operation not permitted")
+
+        pid_file = tmp_path / "x_monitor.pid"
+        pid_file.write_text(f"{monitor.pid} {daemon._began(monitor.pid)}\n")
+        monkeypatch.setattr(daemon, "_is_daemon", lambda pid: True)
+        monkeypatch.setattr(os, "kill", refused)
+        said = daemon.stop_below(tmp_path, "*_monitor.pid", 0.1)
+        monkeypatch.setattr(os, "kill", kill)
+        monitor.kill()
+    assert said == [f"{tmp_path}/x_monitor: not stopped: [Errno 1] Operation not permitted"]
+
+
 def started(script, place):
     """A monitor that is on its way to being a daemon in a folder, once it runs."""
     command = [sys.executable, script, "-o", "start", "-l", place]

@@ -1,10 +1,12 @@
 """What is seen of outputs in a case that has a loop of its own and returns three numbers, as FlagPerf's do."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
 
-from tools.contract import Phase
+from tools.contract import Phase, Reason
 from tools.measure import Measurement
 from tools.own_loop import looked_at, output_reasons
 
@@ -40,6 +42,30 @@ def test_a_model_without_numbers_gives_wrong_outputs_and_is_left_as_it_was():
     assert not model._forward_hooks
 
 
+@dataclass
+class Detections:
+    boxes: object
+    labels: object = "some"
+
+
+def test_a_model_whose_outputs_are_a_dataclass_is_looked_into():
+    class Model(torch.nn.Module):
+        def forward(self, rows):
+            return [Detections(torch.full((4, 2), float("nan")))]
+
+    [(kind, message)] = reasons(Model(), lambda model, loader: [model(torch.from_numpy(batch)) for batch in loader])
+    assert (kind, message.startswith("NaN in the outputs of 4 of 4 items")) == ("wrong outputs", True)
+
+
+def test_outputs_in_which_nothing_is_found_are_not_verified():
+    class Model(torch.nn.Module):
+        def forward(self, rows):
+            return iter([rows])
+
+    [(kind, message)] = reasons(Model(), lambda model, loader: [model(torch.from_numpy(batch)) for batch in loader])
+    assert (kind, message.startswith("no tensor and no array was found")) == ("not verified", True)
+
+
 @pytest.mark.parametrize("outputs", [np.ones((4, 10), np.float32), np.ones((4,), np.int64)])
 def test_numbers_are_no_reason(outputs):
     assert reasons(lambda inputs: ([outputs], 0.0)) == []
@@ -66,6 +92,12 @@ def test_a_loop_that_fails_with_one_batch_is_not_verified():
     assert reasons(engine(1.0), fails) == [
         ("not verified", "its outputs could not be looked at: ZeroDivisionError: no second batch")
     ]
+
+
+def test_what_a_case_doubts_itself_stays_a_doubt():
+    own = Reason("foo_time", "much")
+    measured = looked_at(Measurement(Phase(1.0, 1.0, None, doubts=(own,))), flagperf_loop, engine(np.nan), BATCHES)
+    assert [doubt.kind for doubt in measured.phase.doubts] == ["foo_time", "wrong outputs"]
 
 
 def test_what_our_own_loop_measured_is_not_looked_at_again():

@@ -15,7 +15,7 @@ from utils.report import charts
 from utils.report.html import html
 from utils.report.markdown import markdown
 from utils.report.terminal import print_report
-from utils.report.words import clean, duration, number, per_second
+from utils.report.words import advice, clean, duration, number, per_second
 
 EVIL = "<script>alert(1)</script> [red]x[/red] a|b `c` \x1b[31m"
 
@@ -210,6 +210,11 @@ def test_an_mfu_of_a_measured_peak_is_labelled_so_everywhere(tmp_path):
     assert re.search(r"% *</div><div><small>measured</small>", html(report, tmp_path))
     published = make_report(make_case_report(make_result(**rich()), make_monitor()))
     assert "(measured peak)" not in markdown(published)
+
+
+def test_what_has_no_engine_is_not_asked_to_be_run_without_one():
+    case = make_case_report(status="INVALID", reasons=[Reason("wrong outputs", "NaN")]).model_copy(update={"compiler": None})
+    assert advice(case, case.reasons[0]) == "do not quote these numbers"
 
 
 def test_advice_for_an_invalid_case_is_given_once():

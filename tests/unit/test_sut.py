@@ -200,9 +200,9 @@ def test_outputs_of_the_first_second_fourth_query_and_so_on_are_kept():
     ]
 
 
-def test_large_outputs_are_kept_of_the_first_query_alone(monkeypatch):
-    monkeypatch.setattr(sut_module, "MOST_BYTES", 8)
-    sut = TimedSUT(engine_returning(([torch.zeros(2)], 0.0)))
+@pytest.mark.parametrize(("most_bytes", "kept"), [(4, 1), (8, 1), (16, 2), (31, 3), (1000, 4)])
+def test_outputs_are_kept_as_long_as_there_is_room_and_those_of_the_first_query_always(most_bytes, kept):
+    sut = TimedSUT(lambda inputs: ([torch.zeros(2)], 0.0), most_bytes=most_bytes)
     for _ in range(9):
         sut([])
-    assert len(sut.kept) == 1
+    assert len(sut.kept) == kept

@@ -50,7 +50,7 @@ def at_home(path: str) -> Path:
 
 
 def is_file(path: Path) -> bool:
-    """A home that is closed to this user, as another's is, has no files for him; OpenSSH's client sees it so too."""
+    """A home that is closed to this user, as another's is, has no files for them; OpenSSH's client sees it so too."""
     try:
         return path.is_file()
     except PermissionError:

@@ -20,7 +20,7 @@ CONNECT_SECONDS = 10.0
 DEFAULT_KEYS = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")
 USER_FILES = "~/.ssh/known_hosts ~/.ssh/known_hosts2"
 SYSTEM_FILES = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
-JUMP_OPTIONS = ("BatchMode=yes", "ConnectTimeout=10", "ServerAliveInterval=3", "ServerAliveCountMax=3")
+JUMP_OPTIONS = ("BatchMode=yes", "ServerAliveInterval=3", "ServerAliveCountMax=3")
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,8 @@ def _proxy(found: Settings, host: str, port: int, tokens: Mapping[str, str]) -> 
         return ()
     *first, last = jumps.split(",")
     through = ("-J", ",".join(first)) if first else ()
-    options = [word for option in JUMP_OPTIONS for word in ("-o", option)]
+    timeout = f"ConnectTimeout={_seconds(_one(found, 'connecttimeout')):.0f}"
+    options = [word for option in (*JUMP_OPTIONS, timeout) for word in ("-o", option)]
     to = last if "://" in last else f"ssh://{last}"
     return ("ssh", *config_options(), *options, *through, "-W", f"[{host}]:{port}", to)
 

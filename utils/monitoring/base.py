@@ -26,8 +26,10 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from utils.monitoring import daemon
-from utils.monitoring.readings import UNREADABLE, Parse, Read, Readings
+from utils.monitoring.readings import UNREADABLE, Parse, complaints_of
 from utils.monitoring.readings import DeviceReading as DeviceReading
+from utils.monitoring.readings import Read as Read
+from utils.monitoring.readings import Readings as Readings
 from utils.monitoring.readings import read_rows as read_rows
 
 FORMAT = 1
@@ -70,8 +72,7 @@ def tool_readings(command: Sequence[str], parse: Parse, timeout: float = READING
         raise ValueError(_complaint(done, str(error))) from error
     if not readings:
         raise ValueError(_complaint(done, "no device reported"))
-    lost = readings.complaints if isinstance(readings, Readings) else ()
-    return Readings(readings, [f"{command[0]}: {line}" for line in lost])
+    return Readings(readings, [f"{command[0]}: {line}" for line in complaints_of(readings)])
 
 
 def main(source: Monitor, argv: Optional[Sequence[str]] = None) -> int:
@@ -133,7 +134,7 @@ class Log:
             readings = read()
             self._write({"time": round(now, 3), **_columns(readings)})
             self.failing = False
-            for complaint in readings.complaints if isinstance(readings, Readings) else ():
+            for complaint in complaints_of(readings):
                 self.write_error(complaint)
         except FAILURES as error:
             self.failing = True

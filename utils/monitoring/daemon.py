@@ -81,37 +81,44 @@ def stop_below(folder: Path, pattern: str, seconds: float, run: str = "", mine: 
     def is_meant(place: Path) -> bool:
         return not (run and {run, ".guest-" + run} & set(place.parts) and place.name != mine)
 
-    said = []
+    def starting() -> List[Tuple[int, str]]:
+        """Those that were not refused before."""
+        found = [(pid, _monitor(file)) for pid, file in _starting(folder, pattern) if is_meant(file.parent)]
+        return [(pid, monitor) for pid, monitor in found if outcomes.get(monitor, monitor) == monitor]
+
+    outcomes: Dict[str, str] = {}
     for pid_file in sorted(folder.rglob(pattern)):
         if not is_meant(pid_file.parent):
             continue
-        ran = live(pid_file) is not None
+        monitor, ran = _monitor(pid_file), live(pid_file) is not None
         try:
             stop(pid_file, seconds)
         except OSError as error:
-            said.append(f"{pid_file.with_suffix('')}: not stopped: {error}")
+            outcomes[monitor] = f"{monitor}: not stopped: {error}"
         else:
-            said += [str(pid_file.with_suffix(""))] if ran else []
-    return said + _stop_starting(lambda: [one for one in _starting(folder, pattern) if is_meant(one[1].parent)], seconds)
+            outcomes.update({monitor: monitor} if ran else {})
+    _stop_starting(starting, seconds, outcomes)
+    return list(outcomes.values())
 
 
-def _stop_starting(starting: Callable[[], List[Tuple[int, Path]]], seconds: float) -> List[str]:
-    """End what `starting` finds: asked first, killed after `seconds`; return what stop_below does."""
-    said: Dict[str, str] = {}
+def _monitor(pid_file: Path) -> str:
+    return str(pid_file.with_suffix(""))
+
+
+def _stop_starting(starting: Callable[[], List[Tuple[int, str]]], seconds: float, outcomes: Dict[str, str]) -> None:
+    """End what `starting` finds: asked first, killed after `seconds`; add what stop_below returns to the outcomes."""
     for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, KILL_TIMEOUT)):
-        for pid, pid_file in starting():
-            name = str(pid_file.with_suffix(""))
+        for pid, monitor in starting():
             try:
                 os.kill(pid, number)
-                said.setdefault(name, name)
+                outcomes.setdefault(monitor, monitor)
             except ProcessLookupError:
                 continue
             except OSError as error:
-                said[name] = f"{name}: not stopped: {error}"
+                outcomes[monitor] = f"{monitor}: not stopped: {error}"
         deadline = time.monotonic() + patience
         while starting() and time.monotonic() < deadline:
             time.sleep(0.02)
-    return list(said.values())
 
 
 def _starting(folder: Path, pattern: str) -> List[Tuple[int, Path]]:

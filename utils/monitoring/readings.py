@@ -41,6 +41,11 @@ class Readings(List[DeviceReading]):
         self.complaints: Tuple[str, ...] = tuple(complaints)
 
 
+def complaints_of(readings: Sequence[DeviceReading]) -> Tuple[str, ...]:
+    """The complaints among readings, which may also be a plain list, as of a monitor that knows nothing of rows."""
+    return readings.complaints if isinstance(readings, Readings) else ()
+
+
 Read = Callable[[], Sequence[DeviceReading]]
 Parse = Callable[[str], Sequence[DeviceReading]]
 

@@ -31,9 +31,10 @@ _PIP_ADVICE = (
 )
 _STEP_ADVICE = "the traceback is in the case's container.out.log"
 _CRASH_ADVICE = "all that was printed is in the case's stdout_err.out.log, what run.py did in host.out.log"
-_TELL_ALL = ("other device",)
+_NO_ADVICE = ("other device",)
 """The reasons for INVALID that have nothing to do with export or engine."""
-_INVALID_ADVICE = "do not quote these numbers; `--set compiler=null` tells whether the export or the engine is wrong"
+_NO_QUOTE = "do not quote these numbers"
+_INVALID_ADVICE = f"{_NO_QUOTE}; `--set compiler=null` shows whether the export or the engine is wrong"
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -180,7 +181,8 @@ def worst(report: Report) -> str:
 def advice(case: CaseReport, reason: ReasonReport) -> str | None:
     """Return what to do next, None where the reason says it all, or an earlier one did."""
     if case.status == "INVALID":
-        return _INVALID_ADVICE if reason is case.reasons[0] and reason.kind not in _TELL_ALL else None
+        is_first = reason is case.reasons[0] and reason.kind not in _NO_ADVICE
+        return (_INVALID_ADVICE if case.compiler else _NO_QUOTE) if is_first else None
     if case.status != "FAILED":
         return None
     return _crash_advice(case, reason) if reason.kind == "CRASH" else _ADVICE.get(reason.kind)

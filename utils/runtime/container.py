@@ -122,7 +122,7 @@ class ContainerPlace:
         return self.log_dir, f"{self.plan.code_path}/onnxs"
 
     def _make_folders(self) -> None:
-        """The permit is its owner's from the start: root of the container, which gives all else to him, cannot write it."""
+        """The permit is its owner's from the start: root of the container, which gives all else to the owner, cannot write it."""
         allowed = permit(self.log_dir)
         self.connection.run(["mkdir", "-p", *self._writable, allowed], timeout=QUICK_SECONDS).check()
         if self.owner != ROOT:
