@@ -5,6 +5,7 @@ The host resolves a case's config once and sends it to the guest as a file (`res
 
 from __future__ import annotations
 
+import keyword
 from collections import namedtuple
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -103,6 +104,7 @@ def read_resolved(path: Path, context: Mapping[str, str]) -> Resolved:
     file = load_yaml(path)
     merged = _Merged()
     for key, entry in file.values.items():
+        _check_key(key, file.where(key))
         if not isinstance(entry, dict) or entry.keys() != {"value", "origin"}:
             raise ConfigError("{}: '{}' is not a value with its origin; let run.py write this file".format(file.where(key), key))
         merged.put(key, _typed(key, entry["value"], file.where(key)), str(entry["origin"]))
@@ -146,9 +148,18 @@ def _load(path: Path, perf_dir: Path) -> ConfigFile:
         return ConfigFile(name, {}, {})
     found = load_yaml(path, name)
     for key in found.values:
-        if not key.isidentifier() or key.startswith("_"):
-            raise ConfigError("{}: '{}' cannot be a key: letters, digits and underscores only".format(found.where(key), key))
+        _check_key(key, found.where(key))
     return found
+
+
+def _check_key(key: str, where: str) -> None:
+    """Raises ConfigError for what cannot be an attribute of the config that cases and engines get."""
+    if not (key.isascii() and key.isidentifier()) or key.startswith("_"):
+        raise ConfigError("{}: '{}' cannot be a key: letters (a to z), digits and underscores only".format(where, key))
+    if keyword.iskeyword(key):
+        raise ConfigError(
+            "{}: '{}' cannot be a key, as Python has that word for itself; add to it: '{}_'".format(where, key, key)
+        )
 
 
 def _check_base(base: ConfigFile, parameters: ConfigFile, remarks: List[Tuple[str, str]]) -> None:

@@ -56,6 +56,17 @@ class WarmUp:
     stable: Optional[bool] = None
 
 
+VENDOR_KINDS = {
+    "cpu": ("cpu",),
+    "nvidia": ("cuda", "gpu"),
+    "ascend": ("npu",),
+    "cambricon": ("mlu",),
+    "mthreads": ("musa", "gpu"),
+}
+"""What torch, with the vendor's plug-in, or another framework calls a vendor's devices, where that is sure. The names are
+FlagPerf's."""
+
+
 @dataclass(frozen=True)
 class Device:
     """Where a phase ran. `kind` is what torch calls such devices (`cpu`, `cuda`, `npu` …), None where it has no word for it;
@@ -65,8 +76,11 @@ class Device:
     name: Optional[str] = None
 
     def belongs_to(self, vendor: str) -> Optional[bool]:
-        """Whether it can be that vendor's: those of vendor cpu are processors, no other vendor's are. None: that is not known."""
-        return None if self.kind is None else (self.kind == "cpu") == (vendor == "cpu")
+        """Whether it can be that vendor's, by its kind: those of vendor cpu are processors, no other vendor's are. None: that is
+        not known."""
+        if self.kind is None:
+            return None
+        return self.kind in VENDOR_KINDS[vendor] if vendor in VENDOR_KINDS else self.kind != "cpu"
 
     def __str__(self) -> str:
         return "{} ({})".format(self.kind, self.name) if self.kind and self.name else self.name or self.kind or "unknown"

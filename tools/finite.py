@@ -21,13 +21,14 @@ REMEDY = "look for a diverged checkpoint, or take a precision with more range, a
 class Finiteness:
     """Counts the items whose outputs are no numbers; `due_ns` is the core time at which to look at unscored ones again.
 
-    One infinity beside numbers is no fault by itself: a mask may put it there. It is one where the reference has a number.
+    A -inf beside numbers is no fault by itself: a mask may put it there. It is one where the reference has a number. A +inf is
+    what overflows, and wins every comparison, so it always is one.
     """
 
-    __slots__ = ("due_ns", "infinite", "items", "nan")
+    __slots__ = ("due_ns", "infinite", "items", "nan", "overflown")
 
     def __init__(self) -> None:
-        self.items = self.nan = self.infinite = 0
+        self.items = self.nan = self.infinite = self.overflown = 0
         self.due_ns = 0
 
     def see(self, outputs: Any, batch: Any, sut: TimedSUT) -> None:
@@ -39,13 +40,15 @@ class Finiteness:
         """Look at tensors of one batch."""
         self.items += batch.items
         if any(not math.isfinite(abs(tensor.sum().item())) for tensor in tensors):
-            nan, finite = (np.any(flags, axis=0) for flags in zip(*(_by_item(tensor, batch) for tensor in tensors)))
+            kinds = zip(*(_by_item(tensor, batch) for tensor in tensors))
+            nan, finite, above = (np.any(flags, axis=0) for flags in kinds)
             self.nan += int(nan.sum())
             self.infinite += int((~finite & ~nan).sum())
+            self.overflown += int((above & finite & ~nan).sum())
 
     def reasons(self) -> Sequence[Reason]:
         """Why what they are outputs of must not be quoted; none where all are numbers."""
-        counts = (("NaN in", self.nan), ("no finite value in", self.infinite))
+        counts = (("NaN in", self.nan), ("no finite value in", self.infinite), ("+inf in", self.overflown))
         texts = ["{} the outputs of {:,} of {:,} items".format(what, count, self.items) for what, count in counts if count]
         return (Reason(WRONG_OUTPUTS, "{}; {}".format(", ".join(texts), REMEDY)),) if texts else ()
 
@@ -73,13 +76,15 @@ def tensors_of(outputs: Any) -> Iterator[Any]:
         yield outputs
 
 
-def _by_item(tensor: Any, batch: Any) -> Tuple[Any, Any]:
-    """For each real item whether the tensor has NaN, and whether it has any finite value; the same for all where the first
-    dimension is not the batch's."""
+def _by_item(tensor: Any, batch: Any) -> Tuple[Any, Any, Any]:
+    """For each real item whether the tensor has NaN, any finite value, and +inf (of complex values, any infinity); the same for
+    all where the first dimension is not the batch's."""
     array = tensor
     if hasattr(tensor, "detach"):
         tensor = tensor.detach().cpu()
         array = (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
     is_batch = array.ndim and len(array) in (batch.items, getattr(batch, "size", None))
     rows = array[: batch.items].reshape(batch.items, -1) if is_batch else array.reshape(1, -1)
-    return tuple(np.broadcast_to(flags.any(axis=1), batch.items) for flags in (np.isnan(rows), np.isfinite(rows)))  # type: ignore[return-value]
+    above = np.isinf(rows) if np.iscomplexobj(rows) else np.isposinf(rows)
+    flags = (np.isnan(rows), np.isfinite(rows), above)
+    return tuple(np.broadcast_to(each.any(axis=1), batch.items) for each in flags)  # type: ignore[return-value]

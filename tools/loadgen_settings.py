@@ -76,7 +76,8 @@ def check_settings(config: Any) -> Sequence[str]:
     paths = {key: _path(config, key) for key in ("mlperf_conf", "user_conf")}
     asked = [name for name in config.scenarios if name in PREFIXES]
     if not asked:
-        return ()
+        text = "{} sets nothing, as `scenarios` has none of loadgen's ({})"
+        return [text.format(key, ", ".join(PREFIXES)) for key, path in paths.items() if path]
     lg = load_library()
     notes: List[str] = []
     for key, path in paths.items():

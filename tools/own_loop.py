@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
@@ -12,11 +13,20 @@ from loguru import logger
 
 from tools.dense import settled
 from tools.device import device_waits
+from tools.difference import WRONG_OUTPUTS
 from tools.figures import Reason
 from tools.finite import Finiteness, floating, tensors_of
+from tools.kept_outputs import KeptOutputs
+from tools.late_outputs import GRACE_NS
 from tools.measure import Measurement
 
 NOT_VERIFIED = "not verified"
+
+_LATE = (
+    "the engine's outputs still change when nobody calls it: it returns before they are written, so that its launches were "
+    "timed; let its __call__ wait until they are"
+)
+_LAZY = "the engine returned a {}, which is computed when its values are asked for: did the case's own loop time that?"
 
 
 def looked_at(measured: Measurement, forward: Callable[[Any, Any], Any], subject: Any, dataloader: Any) -> Measurement:
@@ -37,6 +47,7 @@ def output_reasons(forward: Callable[[Any, Any], Any], subject: Any, dataloader:
     try:
         with _watched(subject, seen) as watched:
             forward(watched, _FirstBatch(dataloader))
+        late = seen.changes_afterwards()
     except Exception as error:
         logger.opt(exception=error).warning("the outputs of the case's own loop were not looked at")
         return (Reason(NOT_VERIFIED, "its outputs could not be looked at: {}: {}".format(type(error).__name__, error)),)
@@ -46,7 +57,8 @@ def output_reasons(forward: Callable[[Any, Any], Any], subject: Any, dataloader:
         )
     if not seen.tensors:
         return (Reason(NOT_VERIFIED, "no tensor and no array was found in the outputs, so none was looked at"),)
-    return seen.finiteness.reasons()
+    lazy = (Reason(NOT_VERIFIED, _LAZY.format(seen.lazy)),) if seen.lazy else ()
+    return (*seen.finiteness.reasons(), *((Reason(WRONG_OUTPUTS, _LATE),) if late else ()), *lazy)
 
 
 class _Seen:
@@ -54,6 +66,8 @@ class _Seen:
 
     def __init__(self) -> None:
         self.calls = self.tensors = 0
+        self.lazy = ""
+        self.last: Sequence[Any] = ()
         self.finiteness = Finiteness()
 
     def see(self, outputs: Any) -> None:
@@ -63,6 +77,20 @@ class _Seen:
         if tensors:
             items = len(tensors[0]) if tensors[0].ndim else 1
             self.finiteness.look(tensors, SimpleNamespace(items=items))
+
+    def see_answer(self, answer: Any) -> None:
+        """Look at what an engine returned."""
+        tensors = settled(answer, device_waits())[0]
+        self.see(tensors)
+        given = answer[0] if isinstance(answer[0], (list, tuple)) else [answer[0]]
+        self.lazy = next((type(each).__name__ for each in given if next(tensors_of(each), None) is None), self.lazy)
+        self.last = tensors if isinstance(tensors, list) else [tensors]
+
+    def changes_afterwards(self) -> bool:
+        """Whether what an engine returned last changes while nobody calls it; looks GRACE_NS after the case has its outputs."""
+        outputs = KeptOutputs(self.last, (), 0)
+        time.sleep(GRACE_NS / 1e9 if self.last else 0.0)
+        return outputs.has_changed
 
 
 class _FirstBatch:
@@ -89,7 +117,7 @@ class _WatchedEngine:
 
     def __call__(self, *inputs: Any, **named: Any) -> Any:
         answer = self._engine(*inputs, **named)
-        self._seen.see(settled(answer, device_waits())[0])
+        self._seen.see_answer(answer)
         return answer
 
     def __getattr__(self, name: str) -> Any:

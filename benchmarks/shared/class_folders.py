@@ -13,8 +13,8 @@ CLASS_LIST = "LOC_synset_mapping.txt"
 """ImageNet's own list: one line per class in the order of the model's outputs, the folder's name first."""
 
 _SYNSET = re.compile(r"n[0-9]{8}")
-_NUMBERED = re.compile(r"(?!n[0-9])([^0-9]*)([0-9]{1,18})")
-"""`7`, `class_007`; what begins as a synset does is none, but a place in WordNet."""
+_NUMBERED = (re.compile(r"(?!n[0-9]{8})([^0-9]*)([0-9]{1,18})"), re.compile(r"()([0-9]{1,18})[^0-9].*"))
+"""`7`, `class_007`; `7_shark`. What begins as a synset does is none, but a place in WordNet."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,11 @@ def read_labels(folders: Sequence[str], class_list: Path, num_classes: int) -> L
         return _by_list(folders, class_list, num_classes)
     if len(folders) > num_classes:
         raise _too_many(len(folders), num_classes)
-    matches = {name: match for name, match in ((name, _NUMBERED.fullmatch(name)) for name in folders) if match}
-    if len(matches) < len(folders) or len({match[1] for match in matches.values()}) > 1:
-        return _by_name(folders, num_classes)
-    return _by_number({name: int(match[2]) for name, match in matches.items()}, num_classes)
+    for form in _NUMBERED:
+        matches = {name: match for name, match in ((name, form.fullmatch(name)) for name in folders) if match}
+        if len(matches) == len(folders) and len({match[1] for match in matches.values()}) == 1:
+            return _by_number({name: int(match[2]) for name, match in matches.items()}, num_classes)
+    return _by_name(folders, num_classes)
 
 
 def _by_list(folders: Sequence[str], class_list: Path, num_classes: int) -> Labels:

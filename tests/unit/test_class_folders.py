@@ -21,7 +21,7 @@ def labels(tmp_path):
     return of
 
 
-@pytest.mark.parametrize("form", ["{}", "{:04}", "class_{}", "class {:03}"])
+@pytest.mark.parametrize("form", ["{}", "{:04}", "class_{}", "class {:03}", "n{}", "{}_name", "{:03}.Bird 2"])
 def test_folders_that_are_numbered_from_0_have_their_own_number_without_a_doubt(labels, form):
     found = labels([form.format(number) for number in range(1000)])
     assert found.indices == {form.format(number): number for number in range(1000)}
@@ -71,6 +71,7 @@ def test_a_list_says_it_all_and_one_that_is_too_short_is_doubtful(labels):
     [
         (["0", "1", "2"], None, "3 classes, but the model has 2"),
         (["1", "01"], None, "' has the number of another one"),
+        (["1_cat", "1_dog"], None, "' has the number of another one"),
         (["a"], ["a", "b", "c"], "3 classes, but the model has 2"),
         (["a"], ["b"], "the folder 'a' is not in the list"),
         (["a"], ["a", "a"], "the folder 'a' stands twice in the list"),

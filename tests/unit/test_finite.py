@@ -51,6 +51,12 @@ def test_an_infinity_beside_numbers_may_be_a_mask_but_an_item_of_nothing_else_is
     assert looked_at([[1.0, -INFINITY]] * 4).reasons() == ()
 
 
+def test_what_overflows_is_no_number_also_beside_numbers():
+    found = looked_at([[1.0, INFINITY], [1.0, -INFINITY], [NAN, INFINITY], [0.0, 1.0]])
+    assert (found.nan, found.infinite, found.overflown) == (1, 0, 1)
+    assert found.reasons()[0].message.startswith("NaN in the outputs of 1 of 4 items, +inf in")
+
+
 def test_large_numbers_whose_sum_overflows_are_numbers():
     assert looked_at([[6e4] * 8] * 4, dtype=torch.float16).reasons() == ()
 

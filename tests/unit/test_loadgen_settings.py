@@ -207,3 +207,9 @@ def test_loadgen_is_missed_only_where_a_scenario_is_asked_for(tmp_path, monkeypa
     check_settings(config(tmp_path, "dataset", loadgen={"Server": {"any": 1}}))
     with pytest.raises(ConfigError, match="pip install mlcommons-loadgen"):
         check_settings(config(tmp_path, "Server"))
+
+
+def test_a_file_that_no_scenario_reads_is_noted(tmp_path):
+    (tmp_path / "my.conf").write_text("hello nonsense\n")
+    [note] = check_settings(config(tmp_path, "dataset", user_conf="my.conf"))
+    assert note.startswith("user_conf sets nothing, as `scenarios` has none of loadgen's (SingleStream, ")

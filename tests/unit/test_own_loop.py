@@ -1,5 +1,6 @@
 """What is seen of outputs in a case that has a loop of its own and returns three numbers, as FlagPerf's do."""
 
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,6 +79,36 @@ def test_the_loop_is_run_once_more_with_one_batch_and_the_loader_s_own_attribute
     seen = []
     reasons(engine(1.0), lambda subject, loader: seen.append((len(loader), loader.dataset, len(list(loader)))), Loader(BATCHES))
     assert seen == [(1, "imagenet", 1)]
+
+
+def test_an_engine_that_writes_its_outputs_later_gives_wrong_outputs():
+    def late(inputs):
+        outputs = np.zeros((4, 10), np.float32)
+        threading.Timer(0.03, outputs.fill, [1.0]).start()
+        return [outputs], 0.0
+
+    [(kind, message)] = reasons(late)
+    assert (kind, message.startswith("the engine's outputs still change when nobody calls it")) == ("wrong outputs", True)
+
+
+def test_a_case_may_write_into_what_it_gets():
+    def loop(subject, dataloader):
+        for batch in dataloader:
+            subject([batch])[0][0].fill(7.0)
+
+    assert reasons(engine(1.0), loop) == []
+
+
+def test_an_engine_whose_outputs_are_computed_when_they_are_asked_for_is_not_verified():
+    class Lazy:
+        def cpu(self):
+            return self
+
+        def __array__(self, *given, **named):
+            return np.ones((4, 10), np.float32)
+
+    [(kind, message)] = reasons(lambda inputs: ([Lazy()], 0.0))
+    assert (kind, message.startswith("the engine returned a Lazy, which is computed when")) == ("not verified", True)
 
 
 def test_a_loop_that_calls_nothing_is_not_verified():

@@ -96,7 +96,7 @@ def monitored(folder, result, names, *readings):
     [
         (["Chip 1"], ("cuda", "Chip 1"), 1e12),
         (["Chip 1"], ("cuda",), 1e12),
-        (["Chip 1"], ("cuda", "C1 of torch's"), 1e12),
+        (["Chip 1"], ("cuda", "C1 of torch's"), None),
         (["Chip 1", "Chip 2"], ("cuda", "Chip 2"), 2e12),
         (["Chip 1", "Chip 2"], ("cuda",), None),
         (["Chip 1"], ("cuda", "Chip 1 MIG 1g.10gb"), None),
@@ -105,6 +105,25 @@ def monitored(folder, result, names, *readings):
 def test_the_peak_is_that_of_the_device_which_the_guest_names(tmp_path, names, device, peak):
     summary = monitored(tmp_path, measured_on(*device, vendor="acme"), names, (STARTED + 30, 0))
     assert (summary.peak_flops or {}).get("fp32") == peak
+
+
+def test_a_chip_that_the_monitor_did_not_see_borrows_nothing_and_is_doubtful(tmp_path):
+    result = measured_on("cuda", "Chip 2", vendor="acme")
+    case = make_case_report(result, monitored(tmp_path, result, ["Chip 1"], (STARTED + 30, 0)))
+    assert set(of_device(case)) == {None}
+    assert [(reason.kind, reason.message) for reason in case.reasons] == [
+        ("unwatched device", "it ran on Chip 2, but the monitor saw 0: Chip 1: is it the same host and engine?")
+    ]
+
+
+@pytest.mark.parametrize(("kind", "vendor"), [("npu", "nvidia"), ("cuda", "ascend"), ("cuda", "cpu"), ("cpu", "acme")])
+def test_a_device_of_another_kind_than_the_vendor_s_borrows_nothing(kind, vendor):
+    assert set(of_device(make_case_report(measured_on(kind, "Any", vendor=vendor), make_monitor()))) == {None}
+
+
+@pytest.mark.parametrize(("kind", "vendor"), [("cuda", "nvidia"), ("gpu", "nvidia"), ("npu", "acme"), (None, "nvidia")])
+def test_a_device_that_can_be_the_vendor_s_is_watched(kind, vendor):
+    assert None not in of_device(make_case_report(measured_on(kind, vendor=vendor), make_monitor()))
 
 
 def test_of_a_phase_too_short_for_a_reading_the_steps_that_run_the_model_count_and_not_the_machine_s_peak(tmp_path):

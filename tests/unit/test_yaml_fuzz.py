@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.config_manager import load_yaml, parse_setting, resolve, resolved_text
+from tools.config_manager import load_yaml, parse_setting, read_resolved, resolve, resolved_text
 from tools.errors import ConfigError, NoCaseError
 from utils.host_config import load_host_config
 from utils.monitoring.chips import load_chips
@@ -56,6 +56,12 @@ no_validation: false
 exist_onnx_path: null
 """
 PARAMETERS = "mean: [0.485, 0.456]\nresize: 256\nlabels: {0: cat, 1: dog}\n"
+RESOLVED = """\
+perf_dir: {value: /p, origin: command line}
+case: {value: c, origin: command line}
+batch_size: {value: 32, origin: 'configs/c/configurations.yaml:1'}
+mean: {value: [0.485, 0.456], origin: 'configs/c/parameters.yaml:1'}
+"""
 CHIPS = """\
 chips:
   - name: X
@@ -78,7 +84,7 @@ VALUES = (
 LINES = (
     "<<: {A: 1}", "<<: [1]", "<<: *b", "? [a]\n: 1", "? {a: 1}\n: 1", "1: 2", "null: 1", "2001-01-01: 1", "true: 1", "= : 1",
     "---", "...", "%YAML 9.9", "\t", "\tA: 1", "a:\n\tb", "- x", "A", ": x", "&x A: &x {<<: *x}", "!!str A: 1", "\ufeff",
-    "\u2028", "\x85", "{{ a }}: 1", "__class__: 1", "A: |\n x\n\ty",
+    "\u2028", "\x85", "{{ a }}: 1", "__class__: 1", "class: 1", "import: x", "µ: 1", "None: 1", "A: |\n x\n\ty",
     "k: &k0 [1]\n" + "\n".join(f"k{n}: &k{n} [*k{n - 1}, *k{n - 1}]" for n in range(1, 40)),
     "m: &m0 {a: 1}\n" + "\n".join(f"m{n}: &m{n} {{<<: [*m{n - 1}, *m{n - 1}]}}" for n in range(1, 40)),
 )  # fmt: skip
@@ -137,6 +143,12 @@ def layers(folder, name, content):
     resolved.config()
 
 
+def resolved(folder, name, content):
+    path = folder / "config.yaml"
+    path.write_bytes(content)
+    read_resolved(path, {"perf_dir": "/p", "log_dir": "/l"}).config()
+
+
 def host(folder, name, content):
     path = folder / "host.yaml"
     path.write_bytes(content)
@@ -163,6 +175,7 @@ SUBJECTS = (
     (layers, "configurations", (ROOT / "configs/resnet50/configurations.yaml").read_text()),
     (layers, "parameters", PARAMETERS),
     (layers, "vendor_config/cpu_configurations", "batch_size: 16\npercentiles: [50]\n"),
+    (resolved, "", RESOLVED),
     (chips, "", CHIPS),
     (setting, "HOSTS", "[a, b]"),
     (setting, "batch_size", "{a: [1, 2.5, x]}"),

@@ -36,6 +36,7 @@ class MonitorSummary:
     the whole log. `errors` is what a reader must know: the tool's own errors, lines that could not be read, an analysis that
     failed.
     `load_average` and the three after it are the system monitor's only, of the whole host.
+    `elsewhere` is the chip on which the case says to have run where that is known to be none of these.
     `window` is the (start, stop) that the statistics count, in seconds since the epoch; None: the whole log.
     """
 
@@ -60,3 +61,4 @@ class MonitorSummary:
     series: Sequence[Series] = ()
     errors: Sequence[str] = ()
     window: tuple[float, float] | None = None
+    elsewhere: str | None = None

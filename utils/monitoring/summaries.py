@@ -30,20 +30,31 @@ def monitor_summaries(plan: RunPlan, log_dir: Path, result: Result | None) -> tu
 
 
 def _of_device(summary: MonitorSummary | None, chips_yaml: Path, result: Result | None) -> MonitorSummary | None:
-    """The summary with the peaks of the device that the guest names, where that is another than the monitor's: one of several
-    chips that differ, which have no peak in common, or a slice of a chip, which has none of its own."""
+    """The summary with the peaks of the device that the guest names, where the monitor's own are not its: one of several chips
+    that differ, which have no peak in common; a slice of a chip, which has none of its own; or a name that is not known. Where
+    the name is that of a chip that the monitor did not see at all, the summary says so."""
     phase = quoted_phase(result) if result is not None else None
     device = phase.device if phase is not None else None
     if summary is None or device is None or device.name is None or device.kind in (None, "cpu"):
         return summary
     with contextlib.suppress(ConfigError):  # it stands in the summary's errors
         chip = find_chip(chips_yaml, device.name)
-        if chip is not None:
-            return with_peaks(summary, chip)
-        if summary.chip and summary.peak_flops and device.name.startswith(summary.chip):
-            note = f"no published peak: {device.name} is a part of {summary.chip}"
-            return replace(with_peaks(summary, None), errors=(*summary.errors, note))
+        names = [name.partition(": ")[2] for name in summary.devices]
+        seen = [find_chip(chips_yaml, name) for name in names]
+        if chip is None:
+            return summary if device.name in names else _without_peaks(summary, device.name)
+        if chip not in seen and seen and None not in seen:
+            return replace(summary, elsewhere=device.name)
+        return with_peaks(summary, chip)
     return summary
+
+
+def _without_peaks(summary: MonitorSummary, name: str) -> MonitorSummary:
+    if not summary.peak_flops:
+        return summary
+    is_part = summary.chip is not None and name.startswith(summary.chip)
+    why = f"is a part of {summary.chip}" if is_part else "is no chip of chips.yaml (see its `match`)"
+    return replace(with_peaks(summary, None), errors=(*summary.errors, f"no published peak: {name} {why}"))
 
 
 def _summary(folder: Path, name: str, log_dir: Path, windows: Sequence[tuple[float, float] | None]) -> MonitorSummary | None:

@@ -9,7 +9,7 @@ from statistics import median
 from tools.contract import OK, TAINTED, Reason, Result
 from utils.monitoring.model import MonitorSummary, Series
 from utils.report.metrics import saw_only_what_was_measured
-from utils.report.placement import idle_doubts, of_what_was_measured
+from utils.report.placement import of_what_was_measured, placement_doubts
 
 CLOCK_DROP = 0.10
 CLOCK_SHARE = 0.05
@@ -50,7 +50,7 @@ def judged(result: Result, vendor: MonitorSummary | None, system: MonitorSummary
 def doubts(result: Result, vendor: MonitorSummary | None, system: MonitorSummary | None) -> list[Reason]:
     """Return what the monitors saw in the measured steps that may have changed their figures; a monitor is asked for its
     statistics only where they are those of the quoted phase."""
-    found = idle_doubts(result, vendor)
+    found = placement_doubts(result, vendor)
     vendor = of_what_was_measured(result, vendor)
     if vendor is not None:
         found += [*_throttled(result, vendor), *_foreign(result, vendor, system)]

@@ -12,14 +12,19 @@ FEWEST_READINGS = 4
 
 def of_what_was_measured(result: Result, vendor: MonitorSummary | None) -> MonitorSummary | None:
     """Return the vendor's monitor; None where the quoted phase is known to have run elsewhere than on the devices that it saw."""
-    if vendor is None or _ran_elsewhere(result) or stood_idle(result, vendor):
+    if vendor is None or _ran_elsewhere(result) or vendor.elsewhere or stood_idle(result, vendor):
         return None
     return vendor
 
 
-def idle_doubts(result: Result, vendor: MonitorSummary | None) -> list[Reason]:
-    """Return the doubt of numbers that the monitored devices cannot have made, as they did nothing meanwhile."""
-    if vendor is None or _ran_elsewhere(result) or not stood_idle(result, vendor):
+def placement_doubts(result: Result, vendor: MonitorSummary | None) -> list[Reason]:
+    """Return the doubt of numbers that the monitored devices cannot have made: others did, or they did nothing meanwhile."""
+    if vendor is None or _ran_elsewhere(result):
+        return []
+    if vendor.elsewhere:
+        text = f"it ran on {vendor.elsewhere}, but the monitor saw {', '.join(vendor.devices)}: is it the same host and engine?"
+        return [Reason("unwatched device", text)]
+    if not stood_idle(result, vendor):
         return []
     text = (
         f"{vendor.chip or 'the monitored devices'} stood idle (0 % in all {vendor.readings} readings) while it was measured: the"
