@@ -49,7 +49,7 @@ class TimedSUT:
         clock, engine = self._clock, self._engine
         began = clock()
         answer = engine(inputs)
-        if self._waits is None:  # listed once, and only now, as an engine may take its device in its first query
+        if self._waits is None:  # listed now and then, and only now, as an engine may take a device in any query
             self._waits = device_waits()
         tensors, foo_seconds = settled(answer, self._waits)
         self.ended_ns = ended = clock()
@@ -67,7 +67,8 @@ class TimedSUT:
         return tensors if isinstance(tensors, list) else list(tensors)
 
     def _keep(self, inputs: Sequence[Any], tensors: Any) -> List[Any]:
-        """Keep a query's outputs where there is room for them, and give copies of what is kept."""
+        """Keep a query's outputs where there is room for them, and give copies of what is kept. List the devices again."""
+        self._waits = None
         outputs = KeptOutputs(list(tensors), inputs, self.ended_ns)
         if self.kept and sum(kept.size for kept in (*self.kept, outputs)) > self._most_bytes:
             self._keep_at = 0

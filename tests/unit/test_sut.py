@@ -169,18 +169,30 @@ def test_a_tensor_without_values_is_refused_and_told_what_to_return(output):
         TimedSUT(engine_returning(([output], 0.0)))([])
 
 
-def test_every_device_is_waited_for_within_each_query_and_listed_once(monkeypatch):
-    clock, listed = FakeClock(), []
+def test_every_device_is_waited_for_within_each_query_also_one_that_an_engine_takes_later(monkeypatch):
+    clock, in_use = FakeClock(), []
 
     def device_waits():
-        listed.append(True)
-        return [lambda: setattr(clock, "now", clock.now + 1000)] * 2
+        return [lambda: setattr(clock, "now", clock.now + 1000) for _ in in_use]
+
+    def engine(inputs):
+        in_use.extend(["a device"] * (len(in_use) < 2))
+        return [torch.zeros(1)], 0.0
 
     monkeypatch.setattr(sut_module, "device_waits", device_waits)
-    sut = TimedSUT(engine_returning(([torch.zeros(1)], 0.0), clock, 10), clock)
-    sut([])
-    sut([])
-    assert (list(sut.latencies_ns), len(listed)) == ([2010, 2010], 1)
+    sut = TimedSUT(engine, clock)
+    for _ in range(4):
+        sut([])
+    assert list(sut.latencies_ns) == [1000, 2000, 2000, 2000]
+
+
+def test_the_devices_are_listed_again_only_now_and_then(monkeypatch):
+    listed = []
+    monkeypatch.setattr(sut_module, "device_waits", lambda: listed.append(True) or [])
+    sut = TimedSUT(engine_returning(([torch.zeros(1)], 0.0)))
+    for _ in range(1000):
+        sut([])
+    assert len(listed) == 11
 
 
 def test_outputs_of_the_first_second_fourth_query_and_so_on_are_kept():
