@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -14,7 +15,7 @@ from rich.text import Text
 from tools.errors import AccelmarkError, ConfigError, HostError
 from utils.connection import connect
 from utils.connection.base import INSTALL_PYTHON, LEAST_PYTHON
-from utils.connection.sync import HOLDS_ELSE, copies_code
+from utils.connection.sync import HOLDS_ELSE, code_files, copies_code
 from utils.guest_command import results_root
 from utils.needs import needs, packages
 from utils.probe import ask
@@ -105,16 +106,18 @@ def _check_host(plan: RunPlan, host: HostTarget) -> Iterator[Finding]:
 def _check_machine(plan: RunPlan, connection: Connection) -> Iterator[Finding]:
     needed = [need for case in plan.cases for need in needs(plan, case)]
     wanted = list(dict.fromkeys(one for case in plan.cases for one in packages(plan, case)))
+    copied = copies_code(connection, plan.checkout, plan.code_path)
     answer = ask(
         connection,
         needs={need.path: need.is_folder for need in needed},
         room=_written(plan, connection),
-        code=[plan.code_path] if copies_code(connection, plan.checkout, plan.code_path) else [],
+        code=[plan.code_path] if copied else [],
         modules=sorted({name for one in wanted for name in one.modules}),
     )
     yield _python(connection.host, answer["python"])
+    travels = {str(PurePosixPath(plan.code_path, name)) for name in code_files(plan.checkout)} if copied and needed else set()
     for need in needed:
-        if answer["there"][need.path]:
+        if answer["there"][need.path] or need.path in travels:
             yield Finding(OK, connection.host, need.title)
         else:
             yield Finding(PROBLEM, connection.host, need.complaint, ConfigError.exit_code)

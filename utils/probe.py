@@ -34,7 +34,9 @@ def exists(path):
         pass
     return True
 def there(path, is_folder):
-    return os.access(path, os.R_OK) and (not is_folder or os.path.isdir(path) and os.access(path, os.X_OK))
+    if is_folder is None:
+        return os.access(path, os.R_OK)
+    return os.access(path, os.R_OK) and (os.path.isdir(path) and os.access(path, os.X_OK) if is_folder else os.path.isfile(path))
 print(json.dumps({
     "python": list(sys.version_info[:3]),
     "root": os.getuid() == 0,
@@ -54,15 +56,16 @@ there; modules are not imported."""
 def ask(
     connection: Connection,
     *,
-    needs: Mapping[str, bool] | None = None,
+    needs: Mapping[str, bool | None] | None = None,
     room: Sequence[str] = (),
     paths: Sequence[str] = (),
     code: Sequence[str] = (),
     modules: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return `python` (its version), `root` (whether it runs as root); of `needs` (path: is it a folder) which are `there`; of
-    the folders `room` which `exists`, are `writable`, and how many bytes of `room` are free; of `paths` which `exists`; of the
-    folders `code` those `foreign`, which hold something else than our code; of `modules` those `missing`.
+    """Return `python` (its version), `root` (whether it runs as root); of `needs` (path: is it a folder, None:
+    either) which are `there`; of the folders `room` which `exists`, are `writable`, and how many bytes of `room` are free; of
+    `paths` which `exists`; of the folders `code` those `foreign`, which hold something else than our code; of `modules` those
+    `missing`.
 
     Raises CommandError when the host's Python cannot answer, and what Connection.run raises.
     """

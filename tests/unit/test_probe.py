@@ -34,6 +34,7 @@ def test_it_tells_what_is_there_without_importing_it(here, tmp_path):
     answer = ask(here, needs={str(file): False, f"{file}x": False, str(tmp_path): True}, modules=["this", "no_such_module"])
     assert answer["there"] == {str(file): True, f"{file}x": False, str(tmp_path): True}
     assert answer["missing"] == ["no_such_module"]
+    assert ask(here, needs={str(tmp_path): False, str(file): None})["there"] == {str(tmp_path): False, str(file): True}
     assert tuple(answer["python"]) == sys.version_info[:3]
 
 
