@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from report_example import make_case, make_plan
+from report_example import make_case, make_host, make_plan
 from requests.exceptions import ConnectionError as NoAnswer
 
 from utils import check
@@ -44,6 +44,12 @@ class FakeHost(LocalConnection):
 
     def docker(self):
         return FakeEngine(self._info)
+
+
+class OtherHost(FakeHost):
+    """Another machine, where the results do not stay."""
+
+    is_local = False
 
 
 @pytest.fixture
@@ -131,3 +137,19 @@ def test_a_user_conf_that_will_travel_with_the_code_is_not_missing_on_a_host_wit
         name: problems(FakeHost(), cases=(case_with(user_conf=name),), code=there)[0] for name in ("configs/my.conf", "my.conf")
     }
     assert [any("user_conf" in text for text in said[name]) for name in said] == [False, True]
+
+
+@pytest.mark.parametrize("below", ["", "/below/it"])
+@pytest.mark.parametrize("host", [FakeHost(), OtherHost()])
+def test_results_that_a_file_is_in_the_way_of_are_a_problem_that_names_the_key(problems, tmp_path, host, below):
+    file = tmp_path / "README.md"
+    file.touch()
+    target = replace(make_host(), ssh=not host.is_local)
+    said = problems(host, code=str(tmp_path / "code"), results=Path(f"{file}{below}"), hosts=(target,))
+    assert said == ([f"FLAGPERF_LOG_PATH {file}{below}: {file} is no folder; choose another path"], 1)
+
+
+def test_a_file_in_the_place_of_the_code_is_a_problem_that_names_the_key(problems, tmp_path):
+    file = tmp_path / "README.md"
+    file.touch()
+    assert problems(FakeHost(), code=str(file)) == ([f"FLAGPERF_PATH {file}: {file} is no folder; choose another path"], 1)

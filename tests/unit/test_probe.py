@@ -46,6 +46,15 @@ def test_a_folder_that_is_not_there_yet_has_the_room_of_the_one_above(here, tmp_
     assert answer["writable"] == {str(tmp_path): True, below: True}
 
 
+def test_a_file_in_the_place_of_a_folder_or_above_it_blocks_it(here, tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    paths = [str(tmp_path), str(tmp_path / "new"), str(file), f"{file}/below"]
+    answer = ask(here, room=paths, code=[str(file)])
+    assert answer["blocked"] == {str(file): str(file), f"{file}/below": str(file)}
+    assert answer["foreign"] == []
+
+
 def test_a_python_that_cannot_answer_is_an_error_with_the_remedy():
     with pytest.raises(CommandError, match=r"python3 does not run there \(SyntaxError: old\); install python3 \(3\.8 or newer\)"):
         ask(FakeConnection(1, "Traceback\nSyntaxError: old\n"))
