@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -14,7 +16,7 @@ from rich.text import Text
 from tools.errors import AccelmarkError, ConfigError, HostError
 from utils.connection import connect
 from utils.connection.base import INSTALL_PYTHON, LEAST_PYTHON
-from utils.connection.sync import HOLDS_ELSE, copies_code
+from utils.connection.sync import HOLDS_ELSE, code_files, copies_code
 from utils.guest_command import results_root
 from utils.needs import needs, packages
 from utils.probe import ask
@@ -54,10 +56,19 @@ def check(planned: Planned) -> list[Finding]:
         names = ", ".join(case.name for case in plan.cases)
         findings.append(Finding(OK, "config", f"{plan.config_file}: {len(plan.cases)} case(s): {names}; vendor {plan.vendor}"))
         findings += [Finding(OK, case.name, _case_words(case)) for case in plan.cases]
+    if all(host.ssh for host in plan.hosts):
+        findings += _check_results_here(plan.results)
     with ThreadPoolExecutor(max_workers=len(plan.hosts)) as pool:
         for found in pool.map(lambda host: list(_check_host(plan, host)), plan.hosts):
             findings += found
     return findings
+
+
+def _check_results_here(results: Path) -> Iterator[Finding]:
+    """Whether results can be kept on this machine, which is none of the hosts."""
+    there = next(path for path in (results, *results.parents) if os.path.exists(path))  # noqa: PTH110 - Path's may raise
+    if not there.is_dir():
+        yield _blocked("config", "FLAGPERF_LOG_PATH", str(results), str(there))
 
 
 def exit_code(findings: list[Finding]) -> int:
@@ -105,22 +116,28 @@ def _check_host(plan: RunPlan, host: HostTarget) -> Iterator[Finding]:
 def _check_machine(plan: RunPlan, connection: Connection) -> Iterator[Finding]:
     needed = [need for case in plan.cases for need in needs(plan, case)]
     wanted = list(dict.fromkeys(one for case in plan.cases for one in packages(plan, case)))
+    written = _written(plan, connection)
+    copied = copies_code(connection, plan.checkout, plan.code_path)
     answer = ask(
         connection,
         needs={need.path: need.is_folder for need in needed},
-        room=_written(plan, connection),
-        code=[plan.code_path] if copies_code(connection, plan.checkout, plan.code_path) else [],
+        room=list(written),
+        code=[plan.code_path] if copied else [],
         modules=sorted({name for one in wanted for name in one.modules}),
     )
     yield _python(connection.host, answer["python"])
+    travels = {str(PurePosixPath(plan.code_path, name)) for name in code_files(plan.checkout)} if copied and needed else set()
     for need in needed:
-        if answer["there"][need.path]:
+        if answer["there"][need.path] or need.path in travels:
             yield Finding(OK, connection.host, need.title)
         else:
             yield Finding(PROBLEM, connection.host, need.complaint, ConfigError.exit_code)
     for path in answer["foreign"]:
         yield Finding(PROBLEM, connection.host, f"FLAGPERF_PATH {path} {HOLDS_ELSE}", ConfigError.exit_code)
     for path, free in answer["room"].items():
+        if path in answer["blocked"]:
+            yield _blocked(connection.host, written[path], path, answer["blocked"][path])
+            continue
         if not answer["writable"][path]:
             yield Finding(
                 PROBLEM, connection.host, f"{path} cannot be written; choose another FLAGPERF_PATH or FLAGPERF_LOG_PATH"
@@ -150,9 +167,14 @@ def _room(host: str, path: str, free: float, remedy: str) -> Finding:
     return Finding(PROBLEM, host, f"{words}; that is too little: {remedy}")
 
 
-def _written(plan: RunPlan, connection: Connection) -> list[str]:
-    """The folders on a host that a run writes to."""
-    return list(dict.fromkeys([plan.code_path, results_root(plan, connection.is_local)]))
+def _written(plan: RunPlan, connection: Connection) -> dict[str, str]:
+    """The folders on a host that a run writes to, with the keys that name them."""
+    return {plan.code_path: "FLAGPERF_PATH", results_root(plan, connection.is_local): "FLAGPERF_LOG_PATH"}
+
+
+def _blocked(where: str, key: str, path: str, file: str) -> Finding:
+    """A folder that cannot be made."""
+    return Finding(PROBLEM, where, f"{key} {path}: {file} is no folder; choose another path")
 
 
 def _check_docker(plan: RunPlan, connection: Connection) -> Iterator[Finding]:

@@ -16,15 +16,19 @@ from utils.runtime.prepare import csrc_folder, requirements_file
 if TYPE_CHECKING:
     from utils.plan import CasePlan, RunPlan
 
+CONF_KEYS = ("mlperf_conf", "user_conf")
+"""Files for loadgen, which the guest names from perf_dir on."""
+
 GUEST_MODULES = ("torch", "yaml", "loguru", "numpy")
 
 
 @dataclass(frozen=True)
 class Need:
-    """A path that must be there and readable, how messages call it, and what to do where it is not."""
+    """A path that must be there and readable, how messages call it, and what to do where it is not. `is_folder` is None where it
+    may be a folder or a file."""
 
     path: str
-    is_folder: bool
+    is_folder: bool | None
     title: str
     remedy: str
 
@@ -53,13 +57,15 @@ def needs(plan: RunPlan, case: CasePlan) -> Iterator[Need]:
         builtin = ", ".join(_value(case, "builtin_data") or ())
         remedy = "correct CASES" + (f", or take what is built into {case.case}: {builtin}" if builtin else "")
         yield Need(case.data_directory, True, f"data directory {case.data_directory} of {case.name}", remedy)
-    for key in PATH_KEYS:
+    for key in (*PATH_KEYS, *CONF_KEYS):
         value = _value(case, key)
-        if value is None:
+        if value is None or value == "":
             continue
-        path = PurePosixPath(value)
+        path = PurePosixPath(plan.code_path, value)
+        is_folder = None if key == "exist_compiler_path" else False  # an engine may keep what it compiled in a folder
         if plan.runtime == "process" or _is_mounted(path, plan, case):
-            yield Need(str(path), False, f"{key} {path} of {case.name}", f"put it there, or correct {case.config[key]['origin']}")
+            remedy = f"put it there, or correct {case.config[key]['origin']}"
+            yield Need(str(path), is_folder, f"{key} {path} of {case.name}", remedy)
 
 
 def packages(plan: RunPlan, case: CasePlan) -> Iterator[Packages]:

@@ -6,8 +6,9 @@ import datetime as dt
 import ipaddress
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -65,13 +66,14 @@ def examine(request: Request, checkout: Path) -> Planned:
     _check_container_options(loaded, problems, remarks)
     problems += shared_folders(loaded)
     cases = []
-    for name, data in config.CASES.items():
-        if not is_wanted(name, request.cases):
-            continue
+    complaints: dict[str, list[str]] = {}
+    wanted = {name: data for name, data in config.CASES.items() if is_wanted(name, request.cases)}
+    for name, data in wanted.items():
         try:
             cases.append(_case(name, data, loaded, checkout, code_path, case_settings, remarks))
         except ConfigError as error:
-            problems.append(_located(str(error), loaded))
+            complaints.setdefault(_located(str(error), loaded), []).append(name)
+    problems += [_of_cases(message, names, len(wanted)) for message, names in complaints.items()]
     check_wanted(request.cases, loaded)
     visible = config.ACCE_VISIBLE_DEVICE_ENV_NAME
     if visible and visible not in os.environ:
@@ -90,19 +92,28 @@ def plan_without_cases(request: Request, checkout: Path, keys: Collection[str]) 
 
 def _check_container_options(loaded: LoadedConfig, problems: list[str], remarks: list[tuple[str, str]]) -> None:
     """ACCE_CONTAINER_OPT and SHM_SIZE as each host has them: problems where they cannot be read, remarks for what is ignored."""
-    config = loaded.config
-    found = [(loaded.where("ACCE_CONTAINER_OPT"), config.ACCE_CONTAINER_OPT, config.SHM_SIZE)]
-    for host, own in config.HOST_OPTIONS.items():
-        key = "SHM_SIZE" if own.ACCE_CONTAINER_OPT is None else "ACCE_CONTAINER_OPT"
-        where = f"{loaded.where('HOST_OPTIONS', host, key)}: HOST_OPTIONS['{host}']"
-        found.append((where, own.ACCE_CONTAINER_OPT, own.SHM_SIZE))
-    for where, options, shm_size in found:
-        try:
-            parse_options(options or "", shm_size)
-            for flag, why in idle_options(options or "").items():
-                remarks.append(("WARNING", f"{where}: ACCE_CONTAINER_OPT: {flag} is ignored: {why}"))
-        except ConfigError as error:
-            problems.append(f"{where}: {error}")
+    _check_options_of(loaded.config, loaded.where, "", problems, remarks)
+    for host, own in loaded.config.HOST_OPTIONS.items():
+        where = partial(loaded.where, "HOST_OPTIONS", host)
+        _check_options_of(own, where, f"HOST_OPTIONS['{host}']: ", problems, remarks)
+
+
+def _check_options_of(
+    own: HostConfig | HostOptions, where: Callable[[str], str], owner: str, problems: list[str], remarks: list[tuple[str, str]]
+) -> None:
+    """Those of all hosts or of one; a complaint has the place of the key that is wrong."""
+    place, options = f"{where('ACCE_CONTAINER_OPT')}: {owner}", own.ACCE_CONTAINER_OPT or ""
+    try:
+        parse_options(options)
+        remarks += [
+            ("WARNING", f"{place}ACCE_CONTAINER_OPT: {flag} is ignored: {why}") for flag, why in idle_options(options).items()
+        ]
+    except ConfigError as error:
+        problems.append(f"{place}{error}")
+    try:
+        parse_options("", own.SHM_SIZE)
+    except ConfigError as error:
+        problems.append(f"{where('SHM_SIZE')}: {owner}{error}")
 
 
 def _code_path(loaded: LoadedConfig, checkout: Path) -> str:
@@ -132,6 +143,11 @@ def _located(message: str, loaded: LoadedConfig) -> str:
         return message
     key = {"unknown vendor": "VENDOR", "BUILD_ARGS": "BUILD_ARGS"}.get(re.split(r"[:']", message)[0].strip(), "CASES")
     return f"{loaded.where(key)}: {message}"
+
+
+def _of_cases(message: str, names: Sequence[str], count: int) -> str:
+    """Name the cases that a setting does not suit, where it may suit others of the `count`; other complaints name a line."""
+    return f"{', '.join(names)}: {message}" if message.startswith("--set") and len(names) < count else message
 
 
 def _case(

@@ -34,14 +34,19 @@ def exists(path):
         pass
     return True
 def there(path, is_folder):
-    return os.access(path, os.R_OK) and (not is_folder or os.path.isdir(path) and os.access(path, os.X_OK))
+    if is_folder is None:
+        return os.access(path, os.R_OK)
+    return os.access(path, os.R_OK) and (os.path.isdir(path) and os.access(path, os.X_OK) if is_folder else os.path.isfile(path))
+def readable_folder(path):
+    return os.path.isdir(path) and os.access(path, os.R_OK)
 print(json.dumps({
     "python": list(sys.version_info[:3]),
     "root": os.getuid() == 0,
     "there": {path: there(path, is_folder) for path, is_folder in asked["needs"].items()},
     "exists": {path: exists(path) for path in asked["room"] + asked["paths"]},
-    "foreign": [path for path in asked["code"] if os.access(path, os.R_OK) and foreign(path, asked["marker"])],
+    "foreign": [path for path in asked["code"] if readable_folder(path) and foreign(path, asked["marker"])],
     "writable": {path: os.access(nearest(path), os.W_OK) for path in asked["room"]},
+    "blocked": {path: nearest(path) for path in asked["room"] if not os.path.isdir(nearest(path))},
     "room": {path: shutil.disk_usage(nearest(path)).free for path in asked["room"]},
     "missing": [name for name in asked["modules"] if importlib.util.find_spec(name) is None],
 }))
@@ -54,15 +59,16 @@ there; modules are not imported."""
 def ask(
     connection: Connection,
     *,
-    needs: Mapping[str, bool] | None = None,
+    needs: Mapping[str, bool | None] | None = None,
     room: Sequence[str] = (),
     paths: Sequence[str] = (),
     code: Sequence[str] = (),
     modules: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return `python` (its version), `root` (whether it runs as root); of `needs` (path: is it a folder) which are `there`; of
-    the folders `room` which `exists`, are `writable`, and how many bytes of `room` are free; of `paths` which `exists`; of the
-    folders `code` those `foreign`, which hold something else than our code; of `modules` those `missing`.
+    """Return `python` (its version), `root` (whether it runs as root); of `needs` (path: is it a folder, None:
+    either) which are `there`; of the folders `room` which `exists`, are `writable`, are `blocked` (by which file in their place
+    or above it), and how many bytes of `room` are free; of `paths` which `exists`; of the folders `code` those `foreign`, which
+    hold something else than our code; of `modules` those `missing`.
 
     Raises CommandError when the host's Python cannot answer, and what Connection.run raises.
     """

@@ -196,7 +196,7 @@ def test_data_that_is_not_there_is_found_before_anything_starts(project):
     assert "guest" not in ran.output, "a guest was started for it"
 
 
-@pytest.mark.parametrize("key", ["exist_onnx_path", "exist_compiler_path"])
+@pytest.mark.parametrize("key", ["exist_onnx_path", "exist_compiler_path", "user_conf", "mlperf_conf"])
 def test_a_file_that_a_switch_names_is_looked_for_before_anything_starts(project, key):
     project.host_yaml()
     said = f"{key} {project.folder}/onnxs/none of digits:pytorch_2.13 is missing or unreadable; put it there, or correct --set"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from report_example import make_case, make_plan
+from report_example import make_case, make_host, make_plan
 from requests.exceptions import ConnectionError as NoAnswer
 
 from utils import check
@@ -46,13 +46,19 @@ class FakeHost(LocalConnection):
         return FakeEngine(self._info)
 
 
+class OtherHost(FakeHost):
+    """Another machine, where the results do not stay."""
+
+    is_local = False
+
+
 @pytest.fixture
 def problems(monkeypatch, tmp_path):
     """A function that checks a plan without a case on a host; it returns problems and notes as text, and the exit code."""
 
-    def found(host, cases=(), **changes):
+    def found(host, cases=(), code=None, **changes):
         monkeypatch.setattr(check, "connect", lambda target: host)
-        plan = replace(make_plan(tmp_path), cases=cases, code_path=str(tmp_path), **changes)
+        plan = replace(make_plan(tmp_path), cases=cases, code_path=code or str(tmp_path), **changes)
         findings = check.check(Planned(plan, ()))
         return [one.message for one in findings if one.level != check.OK], check.exit_code(findings)
 
@@ -109,3 +115,41 @@ def test_a_shared_memory_that_is_too_small_for_the_workers_is_noted(problems):
     config = {key: {"value": value, "origin": "default"} for key, value in {**keys, **values}.items()}
     said, _ = problems(FakeHost(), cases=(replace(make_case(), config=config),))
     assert any("num_workers 8 with batch_size 1000000 may need" in text for text in said)
+
+
+def case_with(**keys):
+    empty = ("compiler", "no_validation", "exist_onnx_path", "exist_compiler_path")
+    values = {**dict.fromkeys(empty), "precision": "fp32", "batch_size": 8, **keys}
+    return replace(make_case(), config={key: {"value": value, "origin": "--set"} for key, value in values.items()})
+
+
+def test_a_user_conf_that_names_no_file_is_a_problem(problems, tmp_path):
+    said, code = problems(FakeHost(), cases=(case_with(user_conf="no.conf"),))
+    lack = f"user_conf {tmp_path}/no.conf of {make_case().name} is missing or unreadable; put it there, or correct --set"
+    assert (lack in said, code) == (True, 2)
+
+
+def test_a_user_conf_that_will_travel_with_the_code_is_not_missing_on_a_host_without_it(problems, tmp_path):
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "my.conf").touch()
+    there = str(tmp_path / "there")
+    said = {
+        name: problems(FakeHost(), cases=(case_with(user_conf=name),), code=there)[0] for name in ("configs/my.conf", "my.conf")
+    }
+    assert [any("user_conf" in text for text in said[name]) for name in said] == [False, True]
+
+
+@pytest.mark.parametrize("below", ["", "/below/it"])
+@pytest.mark.parametrize("host", [FakeHost(), OtherHost()])
+def test_results_that_a_file_is_in_the_way_of_are_a_problem_that_names_the_key(problems, tmp_path, host, below):
+    file = tmp_path / "README.md"
+    file.touch()
+    target = replace(make_host(), ssh=not host.is_local)
+    said = problems(host, code=str(tmp_path / "code"), results=Path(f"{file}{below}"), hosts=(target,))
+    assert said == ([f"FLAGPERF_LOG_PATH {file}{below}: {file} is no folder; choose another path"], 1)
+
+
+def test_a_file_in_the_place_of_the_code_is_a_problem_that_names_the_key(problems, tmp_path):
+    file = tmp_path / "README.md"
+    file.touch()
+    assert problems(FakeHost(), code=str(file)) == ([f"FLAGPERF_PATH {file}: {file} is no folder; choose another path"], 1)

@@ -39,6 +39,21 @@ def test_a_file_that_a_switch_names_is_needed_where_it_says(path):
     assert need.remedy == "put it there, or correct configs/toy/configurations.yaml:exist_onnx_path"
 
 
+@pytest.mark.parametrize("key", ["user_conf", "mlperf_conf"])
+@pytest.mark.parametrize(
+    ("runtime", "named", "paths"),
+    [
+        ("process", "conf/my.conf", ["/code/conf/my.conf"]),
+        ("docker", "conf/my.conf", ["/code/conf/my.conf"]),
+        ("docker", "/in/the/image.conf", []),
+        ("process", "", []),
+    ],
+)
+def test_loadgens_files_are_needed_from_the_code_s_folder_on(key, runtime, named, paths):
+    found_needs = found(runtime, data=None, **{key: named})
+    assert [(need.path, need.is_folder) for need in found_needs] == [(path, False) for path in paths]
+
+
 @pytest.mark.parametrize(("value", "there"), [("/in/the/image.plan", 0), ("/code/onnxs/toy.plan", 1), ("/data/set/toy.plan", 1)])
 def test_a_file_in_a_container_is_looked_for_only_where_the_host_has_it_too(value, there):
     assert len(found("docker", exist_compiler_path=value)) == 1 + there

@@ -129,7 +129,8 @@ def test_the_shipped_host_yaml_is_the_embedded_default():
         (OWN.replace("  localhost:", "  -x:"), "host.yaml:7: HOST_OPTIONS['-x'] is '-x': must be a host name or an IP address"),
         (OWN.replace('pytorch_2.13": /', 'pytorch_2.12": /'), "host.yaml:9: HOST_OPTIONS['localhost']['DATA']: 'digits:"),
         (OWN.replace("--gpus", "--gpuz"), "host.yaml:10: HOST_OPTIONS['localhost']: ACCE_CONTAINER_OPT: unknown option '--gpuz'"),
-        (OWN.replace("64G", "64Q"), "HOST_OPTIONS['localhost']: SHM_SIZE: '64Q'"),
+        (OWN.replace("64G", "64Q"), "host.yaml:11: HOST_OPTIONS['localhost']: SHM_SIZE: '64Q'"),
+        (HOST_YAML + "SHM_SIZE: lots\n", "host.yaml:6: SHM_SIZE: 'lots': not a size"),
     ],
 )
 def test_a_wrong_host_yaml_is_an_error_with_file_line_and_remedy(config, text, message):
@@ -184,6 +185,17 @@ def test_a_wrong_command_line_is_an_error_that_says_what_there_is(config, more, 
     with pytest.raises(ConfigError) as caught:
         plan_run(request(config(), **more), ROOT)
     assert message in str(caught.value)
+
+
+def test_a_setting_that_is_wrong_for_each_case_in_its_own_way_names_the_case_each_time(config):
+    two = config(HOST_YAML + '  "resnet50:pytorch_2.13": synthetic\n')
+    unlike = examine(request(two, settings=("num_classes=4",)), ROOT).problems
+    assert [problem.partition(": it stands")[0].partition(": neither")[0] for problem in unlike] == [
+        "digits:pytorch_2.13: --set num_classes",
+        "resnet50:pytorch_2.13: --set num_classes",
+    ]
+    [alike] = examine(request(two, settings=("repeats=4",)), ROOT).problems
+    assert alike.startswith("--set repeats: neither")
 
 
 def test_the_value_of_the_visible_devices_is_passed_on(config, monkeypatch):

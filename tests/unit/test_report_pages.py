@@ -217,6 +217,11 @@ def test_what_has_no_engine_is_not_asked_to_be_run_without_one():
     assert advice(case, case.reasons[0]) == "do not quote these numbers"
 
 
+def test_the_advice_for_a_wrong_configuration_does_not_promise_that_check_finds_all():
+    case = make_case_report(status="FAILED", reasons=[Reason("CONFIG", "step a (init): no such key")])
+    assert "but not what only a step of the case finds" in advice(case, case.reasons[0])
+
+
 def test_advice_for_an_invalid_case_is_given_once():
     reasons = [Reason("accuracy", "too low"), Reason("clock", "it fell")]
     text = printed(make_report(make_case_report(status="INVALID", reasons=reasons)))

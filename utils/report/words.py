@@ -19,7 +19,7 @@ STATUSES = ("OK", "TAINTED", "INVALID", "FAILED")
 MARKS = {"OK": "✓", "TAINTED": "!", "INVALID": "✗", "FAILED": "✗"}
 
 _ADVICE = {
-    "CONFIG": "correct what the message names; `run.py check` tells without starting anything whether all is well",
+    "CONFIG": "correct what the message names; `run.py check` sees much beforehand, but not what only a step of the case finds",
     "IMAGE": "what the build or the pull said is in host.out.log; once that is mended, only what changed is built again",
     "HOST_LOST": "`run.py check` tells whether host, sshd and Docker answer; once they do, `run.py run --resume` goes on",
     "TIMEOUT": "raise CASE_TIMEOUT, or make the case shorter (`--set repeat=1`)",
