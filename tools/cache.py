@@ -75,7 +75,7 @@ def onnx_files(onnx_path: str) -> List[Path]:
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on `path`, waiting for it asleep; the system frees it when its holder dies."""
-    with path.open("w") as stream:
+    with path.open("wb") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 

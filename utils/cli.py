@@ -134,9 +134,13 @@ def _add(
 
 
 def _check_named_config(options: argparse.Namespace) -> None:
-    """A file that was named must be there, also where a command could do without."""
-    name = vars(options).get("config")
-    if name and not Path(name).exists():
+    """A file that was named must be there, also where a command could do without; an empty name may be an unset variable's."""
+    given = vars(options)
+    name = given.get("config")
+    for option, values in {"config": [name], "case": given.get("case", []), "vendor": [given.get("vendor")]}.items():
+        if "" in values:
+            raise ConfigError(f"--{option} is empty; is a variable of the shell not set?")
+    if name is not None and not Path(name).exists():
         raise ConfigError(f"{name}: no such file")
 
 

@@ -103,7 +103,7 @@ def opened(folder: str) -> Optional[int]:
 def file_system(folder: str) -> str:
     """Its kind, by the last and longest mount point that leads there."""
     path, longest, kind = os.path.realpath(folder), "", ""
-    with Path("/proc/self/mountinfo").open(errors="surrogateescape") as table:
+    with Path("/proc/self/mountinfo").open(encoding=sys.getfilesystemencoding(), errors="surrogateescape") as table:
         for line in table:
             mounted, _, source = line.partition(" - ")
             point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal.group(1), 8)), mounted.split()[4])
@@ -136,7 +136,7 @@ def folder_holder(folder: str) -> Dict[str, Any]:
     """Who has locked the folder: the process and its user, if it is one that can be seen from here."""
     place = Path(folder).stat()
     wanted = "{:02x}:{:02x}:{}".format(os.major(place.st_dev), os.minor(place.st_dev), place.st_ino)
-    with Path("/proc/locks").open() as table:
+    with Path("/proc/locks").open(encoding="ascii") as table:
         processes = [int(fields[4]) for fields in map(str.split, table) if fields[1] == "FLOCK" and fields[5] == wanted]
     for process in processes:
         with suppress(OSError):

@@ -123,6 +123,26 @@ def test_no_file_is_over_300_lines_and_none_uses_a_shell(name):
     assert not [call for call in calls for key in call.keywords if key.arg == "shell"]
 
 
+def opens_text(call):
+    """Whether it opens a file as text."""
+    called = call.func
+    owner = called.value if isinstance(called, ast.Attribute) else None
+    name = called.attr if owner else getattr(called, "id", "")
+    if name in ("read_text", "write_text"):
+        return owner is not None
+    if name not in ("open", "fdopen") or (name == "open" and getattr(owner, "id", "") in ("os", "tarfile", "Image")):
+        return False
+    place = 0 if name == "open" and owner else 1
+    modes = [*call.args[place : place + 1], *(key.value for key in call.keywords if key.arg == "mode")]
+    return not any(isinstance(mode, ast.Constant) and "b" in str(mode.value) for mode in modes)
+
+
+@pytest.mark.parametrize("name", [name for name in tracked() if name.endswith(".py") and not name.startswith("tests/")])
+def test_a_text_file_s_encoding_is_given_and_not_the_locale_s(name):
+    calls = [node for node in ast.walk(ast.parse((ROOT / name).read_text())) if isinstance(node, ast.Call)]
+    assert not [call.lineno for call in calls if opens_text(call) and "encoding" not in {key.arg for key in call.keywords}]
+
+
 @pytest.mark.parametrize("command", [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]], ids=" ".join)
 def test_the_tools_are_content(command):
     done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)

@@ -63,6 +63,15 @@ def test_a_file_that_was_named_must_be_there(with_run, command):
 
 
 @pytest.mark.parametrize(
+    ("command", "option"),
+    [*((command, "config") for command in ("run", "check", "report", "clean")), ("check", "vendor"), ("check", "case")],
+)
+def test_a_name_that_is_empty_is_refused(with_run, command, option):
+    refused = with_run.run(command, f"--{option}", "")
+    assert (refused.status, refused.output) == (2, f"run.py: --{option} is empty; is a variable of the shell not set?\n")
+
+
+@pytest.mark.parametrize(
     ("setting", "text"),
     [
         ("batch_size=4", "--set batch_size: clean does not read that key"),

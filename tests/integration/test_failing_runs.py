@@ -190,7 +190,8 @@ def test_a_wrong_ssh_key_is_refused_with_the_keys_that_were_tried(project, by_ss
 def test_a_closed_port_is_named(project, by_ssh):
     port = free_port()
     by_ssh(SSH_PORT=port)
-    host_failed(project, f"127.0.0.1:{port}: nothing listens there; is sshd running, and is the port right (SSH_PORT")
+    hint = "is sshd running, and is the port right (SSH_PORT, or Port in ~/.ssh/config)"
+    host_failed(project, f"127.0.0.1:{port}: nothing listens there; {hint}")
 
 
 def test_a_host_without_docker_says_so(project, tmp_path):

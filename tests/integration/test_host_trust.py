@@ -90,6 +90,11 @@ def test_a_key_that_was_revoked_in_any_way_is_not_trusted(sshd, write, text, tru
     assert ours(sshd, write(text)) == trusted
 
 
+@pytest.mark.skipif(not shutil.which("ssh"), reason="needs OpenSSH's client")
+def test_a_folder_in_place_of_a_file_is_passed_over(sshd, tmp_path):
+    assert (ours(sshd, tmp_path), theirs(sshd, tmp_path)) == (False, False)
+
+
 def test_a_hashed_name_is_found_with_and_without_its_port(sshd, write):
     for text in ("[127.0.0.1]:{port} {key}\n", "127.0.0.1 {key}\n"):
         file = write(text)

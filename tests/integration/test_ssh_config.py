@@ -10,6 +10,7 @@ import pytest
 import services
 from ssh_fixtures import RELAY, make_key, waited_for
 
+from tools.errors import HostError
 from utils.connection import connect
 from utils.plan import HostTarget
 
@@ -58,6 +59,51 @@ def test_a_host_is_known_by_its_alias(write, sshd):
     home = write("HostKeyAlias rack-3")
     (home / "known").write_text(sshd.known_hosts.read_text().replace(f"[127.0.0.1]:{sshd.port}", "rack-3"))
     assert (ours(), theirs()) == ("in\n", "in\n")
+
+
+def test_names_of_files_may_have_blanks(write, sshd):
+    home = write('UserKnownHostsFile ~/nowhere "%d/nowhere" "${HOME}/my hosts"', key='"${HOME}/my key"')
+    (home / "known").rename(home / "my hosts")
+    shutil.copy(sshd.user_key, home / "my key")
+    assert (ours(), theirs()) == ("in\n", "in\n")
+
+
+def test_a_file_of_revoked_keys_may_have_a_blank_in_its_name(write, sshd):
+    home = write('RevokedHostKeys "${HOME}/my revoked"')
+    shutil.copy(sshd.folder / "host_key.pub", home / "my revoked")
+    assert theirs() == ""
+    with pytest.raises(HostError, match="is revoked in .*/my revoked:1"):
+        ours()
+
+
+def test_files_that_cannot_be_read_are_passed_over(write):
+    write("UserKnownHostsFile ${HOME} ${HOME}/known", "GlobalKnownHostsFile /")
+    assert (ours(), theirs()) == ("in\n", "in\n")
+
+
+INSIDE = """
+from utils.connection import connect
+from utils.plan import HostTarget
+with connect(HostTarget("far", 0, True)) as connection:
+    print(connection.run(["echo", "in"], timeout=30).stdout, end="")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a user another home: one of this test's processes")
+def test_a_home_may_have_a_blank_in_its_name(sshd, tmp_path):
+    home, passwd = tmp_path / "my home", tmp_path / "passwd"
+    (home / ".ssh").mkdir(parents=True)
+    lines = ["HostName 127.0.0.1", f"Port {sshd.port}", 'IdentityFile "~/my key"', "GlobalKnownHostsFile none"]
+    (home / ".ssh" / "config").write_text("Host far\n" + "\n".join(lines) + "\n")
+    shutil.copy(sshd.known_hosts, home / ".ssh" / "known_hosts")
+    shutil.copy(sshd.user_key, home / "my key")
+    passwd.write_text(f"root:x:0:0:root:{home}:/bin/sh\n{Path('/etc/passwd').read_text()}")
+    within = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/passwd && exec "$@"', passwd]
+    environment = {**os.environ, "HOME": str(home)}
+    for argv in (["ssh", "-o", "BatchMode=yes", "far", "echo in"], [sys.executable, "-c", INSIDE]):
+        command = [*within, *argv]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False, env=environment)
+        assert done.stdout == b"in\n", done.stderr
 
 
 def test_a_proxy_command_is_read_by_a_shell(write):

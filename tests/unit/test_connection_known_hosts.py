@@ -1,5 +1,6 @@
 """Which host keys are trusted, and what is said of those that are not."""
 
+import os
 import stat
 
 import paramiko
@@ -128,6 +129,27 @@ def test_lines_that_cannot_be_read_are_passed_over(tmp_path):
     broken = ["", "nonsense", "node ssh-ed25519 !!!", "node ssh-ed25519 AAAA", f"other ssh-ed25519 {KEY.get_base64()[:-9]}"]
     file = known_hosts(tmp_path, *broken, line("node").replace("ed25519", "rsa"), "@else " + line("node"), line("node"))
     assert [known.line for known in known_keys("node", [file])] == [8]
+
+
+def test_a_file_that_cannot_be_read_is_passed_over_and_named(tmp_path):
+    (folder := tmp_path / "folder").mkdir()
+    hosts = KnownHosts(HostName("node", 22), (folder, known_hosts(tmp_path, line("node"))), folder)
+    hosts.check(KEY, trust_first_use=False)
+    assert hosts.kinds() == {"ssh-ed25519"}
+    with pytest.raises(HostError, match=r"is unknown: .*; not in .*/folder \(cannot be read: Is a directory\)\. "):
+        KnownHosts(HostName("other", 22), (folder,), folder).check(KEY, trust_first_use=False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file that another user may not read")
+def test_a_file_that_is_closed_to_the_user_is_passed_over_and_named(tmp_path):
+    file = known_hosts(tmp_path, line("node"))
+    file.chmod(0o600)
+    os.seteuid(54321)
+    try:
+        with pytest.raises(HostError, match=r"not in .* \(cannot be read: Permission denied\)\. "):
+            check(file)
+    finally:
+        os.seteuid(0)
 
 
 def revoked_by(tmp_path, content):

@@ -3,11 +3,13 @@
 import os
 import shutil
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
 
 from tools.errors import ConfigError
+from utils.connection.ssh_agent import public_blob
 from utils.connection.ssh_proxy import open_proxy
 from utils.connection.ssh_target import resolve
 from utils.plan import HostTarget
@@ -116,6 +118,40 @@ def test_keys_and_known_hosts_are_those_of_the_configuration(config, monkeypatch
     assert (login.only_keys, login.agent, login.connect_seconds) == (True, str(folder / "agent"), 3.0)
     known = login.known_hosts
     assert (list(map(str, known.files)), known.new, known.name.listed) == ([f"{folder}/a", "/b"], folder / "a", "rack")
+
+
+def test_names_of_files_may_have_blanks(config, tmp_path):
+    files = [tmp_path / f"my {name}" for name in ("hosts", "own hosts", "system")]
+    key = tmp_path / "my key"
+    for file in (*files, key):
+        file.touch()
+    lines = [f'UserKnownHostsFile "{files[0]}" "{files[1]}"', f'GlobalKnownHostsFile = "{files[2]}" /b', f'IdentityFile "{key}"']
+    lines += [f'IdentityAgent "{tmp_path}/my agent"', f'RevokedHostKeys "{tmp_path}/my revoked"']
+    config("Host node\n  " + "\n  ".join(lines) + "\n")
+    login = resolve(HostTarget("node", 0, True))
+    assert list(map(str, login.known_hosts.files)) == [*map(str, files), "/b"]
+    assert (login.keys, login.agent) == ((str(key),), f"{tmp_path}/my agent")
+    assert login.known_hosts.revoked == tmp_path / "my revoked"
+
+
+def test_a_configuration_and_the_names_in_it_may_be_of_any_encoding(config):
+    folder = config("")
+    (folder / "config").write_bytes(b"# \xe9\nHost node\n  IdentityFile ~/.ssh/\xe9\n")
+    (folder / os.fsdecode(b"\xe9")).touch()
+    assert resolve(HostTarget("node", 0, True)).keys == (str(folder / os.fsdecode(b"\xe9")),)
+
+
+def test_a_public_key_s_comment_may_be_of_any_encoding(tmp_path):
+    (tmp_path / "key.pub").write_bytes(b"ssh-ed25519 AAAA \xe9\n")
+    assert public_blob(tmp_path / "key") == b"\0\0\0"
+
+
+def test_known_hosts_of_the_target_stand_for_files_that_cannot_be_told_apart(config, tmp_path, client):
+    config(f'Host node\n  UserKnownHostsFile "{tmp_path}/not there"\n')
+    if client == "openssh":
+        with pytest.raises(ConfigError, match="set SSH_KNOWN_HOSTS"):
+            resolve(HostTarget("node", 0, True))
+    assert resolve(HostTarget("node", 0, True, known_hosts="/a b")).known_hosts.files[0] == Path("/a b")
 
 
 @pytest.mark.parametrize(("told", "agent"), [("", "/one"), ("SSH_AUTH_SOCK", "/one"), ("$TWO", "/two"), ("none", None)])

@@ -1,5 +1,9 @@
 import io
+import os
+import subprocess
+import sys
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +18,17 @@ ARG BASE_IMAGE=python:3.11-slim \\
 FROM ${BASE_IMAGE}
 arg EMPTY
 RUN echo ARG NOT_ONE
+"""
+
+
+NAMES = """
+import io, os, pathlib, sys, tarfile
+from utils.plan import ImagePlan
+from utils.runtime.image_context import build_context, image_tag
+plan = ImagePlan("cpu", "pytorch_2.13", pathlib.Path(sys.argv[1]))
+image_tag(plan)
+names = tarfile.open(fileobj=io.BytesIO(build_context(plan))).getnames()
+print(sorted(map(os.fsencode, names)), end="")
 """
 
 
@@ -52,6 +67,21 @@ def test_the_tag_changes_with(plan, change):
     before = image_tag(plan)
     change(plan.folder)
     assert image_tag(plan) != before
+
+
+@pytest.mark.parametrize("language", [{"LC_ALL": "C.UTF-8"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}], ids=["UTF-8", "ASCII"])
+def test_files_and_their_names_may_be_of_any_encoding(plan, language):
+    (plan.folder / ".dockerignore").write_bytes("# µ卡é\n卡\n".encode() + b"\xe9\n")
+    (plan.folder / "Dockerfile").write_bytes(DOCKERFILE.encode() + b"# \xe9\n")
+    folder = os.fsencode(plan.folder)
+    for name in ("卡".encode(), b"\xe9", b"\xe8"):
+        Path(os.fsdecode(folder + b"/" + name)).touch()
+    (plan.folder / "link").symlink_to(os.fsdecode(b"\xe7"))
+    environment = {**os.environ, **language}
+    command = [sys.executable, "-c", NAMES, plan.folder]
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
+    names = [BUILD_FILE.encode(), b".dockerignore", b"Dockerfile", b"link", b"tool.sh", b"\xe8"]
+    assert done.stdout == repr(names).encode(), done.stderr
 
 
 def test_the_tag_changes_with_a_build_argument(plan):

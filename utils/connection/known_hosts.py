@@ -72,7 +72,7 @@ class KnownHosts:
     """A file of keys that no host may have (RevokedHostKeys)."""
 
     def kinds(self) -> set[str]:
-        """The kinds of key that are known. Raises HostError when a file cannot be read."""
+        """The kinds of key that are known."""
         own, other = ({entry.kind for entry in self._entries(name) if not entry.marker} for name in self._names())
         return own or other
 
@@ -117,14 +117,14 @@ class KnownHosts:
         scan = f"ssh-keyscan {port}{self.name.host}"
         certified = "".join(f" (an authority's key, {one.file}:{one.line}, cannot be used here)" for one in authorities[:1])
         return (
-            f"{self.name.listed}: its host key is unknown: {shown}; not in {', '.join(map(str, self.files))}{certified}. "
+            f"{self.name.listed}: its host key is unknown: {shown}; not in {', '.join(map(_shown, self.files))}{certified}. "
             f"If that is the host's key, set SSH_KNOWN_HOSTS to a file that holds it ({scan} >> FILE), "
             "or SSH_TRUST_FIRST_USE: true to add it on the first connection"
         )
 
 
 def known_keys(name: str, files: Sequence[Path]) -> list[KnownKey]:
-    """Every key that the files hold for `name`. Raises HostError when a file cannot be read."""
+    """Every key that the files hold for `name`. One that cannot be read holds none, as for OpenSSH's client."""
     return [known for file in files for known in _read(file, name.lower())]
 
 
@@ -148,15 +148,27 @@ def _remember(name: str, key: KnownKey, file: Path) -> None:
 
 def _read(file: Path, name: str) -> Iterator[KnownKey]:
     """The lines of a file that speak of `name`, in lower case; one that is no line of known_hosts says nothing."""
-    try:
-        lines = file.read_bytes().decode(errors="replace").split("\n") if file.exists() else []
-    except OSError as error:
-        raise HostError(f"{file} cannot be read: {error.strerror}; set SSH_KNOWN_HOSTS to a file of known hosts") from error
-    for number, line in enumerate(lines, 1):
+    content, _ = _content(file)
+    for number, line in enumerate(content.decode(errors="replace").split("\n"), 1):
         marker, names, kind, text = _fields(line)
         blob = _decoded(text)
         if marker in ("", REVOKED, AUTHORITY) and _kind(blob) == kind and _names(names.split(","), name):
             yield KnownKey(file, number, kind, blob, marker)
+
+
+def _content(file: Path) -> tuple[bytes, str]:
+    """What is in a file, and why it cannot be read; a file that is not there is empty."""
+    try:
+        return file.read_bytes(), ""
+    except FileNotFoundError:
+        return b"", ""
+    except OSError as error:
+        return b"", f"cannot be read: {error.strerror}"
+
+
+def _shown(file: Path) -> str:
+    _, trouble = _content(file)
+    return f"{file} ({trouble})" if trouble else str(file)
 
 
 def _revoked(file: Path | None) -> Iterator[KnownKey]:

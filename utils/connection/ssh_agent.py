@@ -46,7 +46,7 @@ def public_blob(key: Path) -> bytes | None:
     """The public half of a key: of the file itself, public or in OpenSSH's format, or of the one beside it (`KEY.pub`)."""
     for file in (key, key.with_name(f"{key.name}.pub")):
         with suppress(OSError, IndexError, binascii.Error, ValueError):
-            text = file.read_text()
+            text = file.read_text(encoding="utf-8", errors="replace")
             return _of_private(text) if text.startswith(PRIVATE) else base64.b64decode(text.split()[1], validate=True)
     return None
 

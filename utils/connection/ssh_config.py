@@ -18,6 +18,7 @@ from loguru import logger
 
 from tools.errors import ConfigError
 from utils.connection.base import without_password
+from utils.connection.ssh_file_list import FILE_LISTS, told_files, written_files
 from utils.plan import HostTarget
 
 Settings = Mapping[str, tuple[str, ...]]
@@ -78,8 +79,14 @@ def _asked(client: str, target: HostTarget) -> Settings | None:
     if status != 0:
         why = "; ".join(complaint.strip().splitlines()) or f"exit {status}"
         raise ConfigError(f"ssh -G {target.host}: {why}; mend ~/.ssh/config, so that `ssh {target.host}` works")
-    pairs = [line.partition(" ") for line in answer.splitlines()]
-    return _settings((key, value) for key, _, value in pairs)
+    pairs = [line.partition(" ") for line in answer.split("\n")]
+    unused = "userknownhostsfile" if target.known_hosts else None
+    return _settings((key, value) for key, _, text in pairs if key != unused for value in _told(key, text))
+
+
+def _told(key: str, text: str) -> list[str]:
+    homes = {str(home) for home in (Path.home(), _passwd_home()) if home}
+    return told_files(text, homes, lambda name: os.access(at_home(name), os.F_OK)) if key in FILE_LISTS else [text]
 
 
 def _output(argv: Sequence[str]) -> tuple[int, str, str]:
@@ -98,7 +105,7 @@ def _output(argv: Sequence[str]) -> tuple[int, str, str]:
                     f"{shlex.join(argv)} did not end within {ASK_SECONDS:g} s; does a `Match exec` of ~/.ssh/config hang?"
                 ) from error
             raise
-    return process.returncode, stdout.decode(errors="replace"), stderr.decode(errors="replace")
+    return process.returncode, os.fsdecode(stdout), stderr.decode(errors="replace")
 
 
 def _settings(pairs: Iterable[tuple[str, str | None]]) -> Settings:
@@ -125,8 +132,8 @@ def _read(target: HostTarget) -> Settings:
     port = f"Port {target.port}\n" if target.port != 22 else ""
     user = f"User {target.user}\n" if target.user else ""
     try:
-        lines = [_without_comment(line) for line in (file.read_text().splitlines() if is_file(file) else [])]
-        text = "\n".join(lines)
+        lines = [_without_comment(line) for line in (os.fsdecode(file.read_bytes()).splitlines() if is_file(file) else [])]
+        text = "\n".join(_with_separate_files(line) for line in lines)
         options = _Unexpanded.from_text(f"Host *\n{port}{user}{text}\n").lookup(target.host)
         if not str(options.get("port", "22")).isdecimal():
             raise ConfigError(f"{file}: Port {options['port']} of {target.host} is not a number")
@@ -135,11 +142,21 @@ def _read(target: HostTarget) -> Settings:
     if any(_keyword(line) == "include" for line in lines):
         logger.warning("{}: Include is not read where OpenSSH's client (ssh) is not installed", file)
     keys = [("identityfile", str(name)) for name in options.pop("identityfile", [])]
-    return _settings([*options.items(), *keys])
+    files = [(key, file) for key in FILE_LISTS for file in str(options.pop(key, "")).split("\0")]
+    return _settings([*options.items(), *keys, *files])
 
 
 def _keyword(line: str) -> str:
     return re.split(r"[\s=]", line.strip(), maxsplit=1)[0].lower()
+
+
+def _with_separate_files(line: str) -> str:
+    """A line with a NUL between the files it names instead of blanks and quotes, of which paramiko takes the outer ones off."""
+    key = _keyword(line)
+    if key not in FILE_LISTS:
+        return line
+    _, _, text = (*re.split(r"(\s*=\s*|\s+)", line.strip(), maxsplit=1), "", "")[:3]
+    return f"{key} " + "\0".join(written_files(text))
 
 
 def _without_comment(line: str) -> str:

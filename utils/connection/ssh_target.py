@@ -18,8 +18,8 @@ from utils.plan import HostTarget
 
 CONNECT_SECONDS = 10.0
 DEFAULT_KEYS = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")
-USER_FILES = "~/.ssh/known_hosts ~/.ssh/known_hosts2"
-SYSTEM_FILES = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
+USER_FILES = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
+SYSTEM_FILES = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 JUMP_OPTIONS = ("BatchMode=yes", "ServerAliveInterval=3", "ServerAliveCountMax=3")
 
 
@@ -97,8 +97,8 @@ def _known_hosts(target: HostTarget, found: Settings, name: HostName, tokens: Ma
     )
 
 
-def _files(found: Settings, key: str, default: str, tokens: Mapping[str, str]) -> list[str]:
-    return [_expanded(file.strip('"'), tokens) for file in found.get(key, (default,))[0].split() if file != "none"]
+def _files(found: Settings, key: str, default: tuple[str, ...], tokens: Mapping[str, str]) -> list[str]:
+    return [_expanded(file, tokens) for file in found.get(key, default) if file != "none"]
 
 
 def _agent(found: Settings, tokens: Mapping[str, str]) -> str | None:

@@ -32,7 +32,7 @@ def image_tag(plan: ImagePlan) -> str:
     digest = sha256(json.dumps([plan.vendor, plan.framework, sorted(plan.build_args.items())]).encode())
     for name in _context_names(plan.folder):
         path = plan.folder / name
-        digest.update(f"{name}\0{path.is_symlink()}\0{os.access(path, os.X_OK)}\0".encode())
+        digest.update(os.fsencode(f"{name}\0{path.is_symlink()}\0{os.access(path, os.X_OK)}\0"))
         digest.update(sha256(_content(path)).digest())
     return f"{repository(plan)}:{digest.hexdigest()[:12]}"
 
@@ -66,7 +66,7 @@ def build_context(plan: ImagePlan) -> bytes:
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name in _context_names(plan.folder):
             archive.add(plan.folder / name, arcname=name, recursive=False, filter=_plain)
-        text = _extended_dockerfile(plan).encode()
+        text = _extended_dockerfile(plan).encode("utf-8", "surrogateescape")
         member = tarfile.TarInfo(BUILD_FILE)
         member.size = len(text)
         archive.addfile(member, io.BytesIO(text))
@@ -83,7 +83,7 @@ def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
 def _context_names(folder: Path) -> list[str]:
     """The folder's files and folders, without what .dockerignore and Python's caches take out."""
     ignore = folder / ".dockerignore"
-    patterns = [line.strip() for line in ignore.read_text().splitlines()] if ignore.is_file() else []
+    patterns = [line.strip() for line in os.fsdecode(ignore.read_bytes()).splitlines()] if ignore.is_file() else []
     return sorted(name for name in exclude_paths(str(folder), [*patterns, "**/__pycache__"], dockerfile="Dockerfile") if name)
 
 
@@ -110,13 +110,13 @@ def install_script(plan: ImagePlan) -> str | None:
 
 def _content(path: Path) -> bytes:
     if path.is_symlink():
-        return str(path.readlink()).encode()
+        return os.fsencode(path.readlink())
     return path.read_bytes() if path.is_file() else b""
 
 
 def dockerfile_text(plan: ImagePlan) -> str:
-    """The Dockerfile as it lies in the folder."""
-    return (plan.folder / "Dockerfile").read_text(encoding="utf-8")
+    """The Dockerfile as it lies in the folder; bytes that are no UTF-8, as of a comment in Latin-1, stay what they are."""
+    return (plan.folder / "Dockerfile").read_text(encoding="utf-8", errors="surrogateescape")
 
 
 def shown(plan: ImagePlan) -> str:
