@@ -47,6 +47,8 @@ MEASURING = (
 """The code that a run's numbers depend on: the guest's and the monitors'. What the host arranges and how it reports may be mended
 between two starts; configs/ is compared by what it says for this run."""
 PROSE = ".md"
+IMAGES = "docker_images"
+PEAKS = "chips.yaml"
 
 
 class Start(Model):
@@ -204,7 +206,7 @@ def going_on(folder: Path) -> bool:
 
 def fingerprint(plan: RunPlan) -> dict[str, Any]:
     """All that a run's numbers depend on and that may have changed when it is resumed, passwords masked, as JSON has it."""
-    names = [name for name in code_files(plan.checkout) if name.startswith(MEASURING) and not name.endswith(PROSE)]
+    names = [name for name in code_files(plan.checkout) if name.startswith(MEASURING) and _is_run(name, plan)]
     known = {
         "host.yaml": {key: entry["value"] for key, entry in plan.host_config.items()},
         "environment": dict(plan.environment),
@@ -213,6 +215,18 @@ def fingerprint(plan: RunPlan) -> dict[str, Any]:
     }
     as_json: dict[str, Any] = plan.mask.everywhere(json.loads(json.dumps(known, default=str)))
     return as_json
+
+
+def _is_run(name: str, plan: RunPlan) -> bool:
+    """Whether a file may be of use to the guest or a monitor of this run: prose is not, nor are, in docker_images/, another
+    vendor's files and those that only reports are made with."""
+    if name.endswith(PROSE):
+        return False
+    folder, vendor, *rest = [*name.split("/"), ""]
+    if folder != IMAGES:
+        return True
+    is_used = vendor in {plan.vendor, *(case.vendor for case in plan.cases)}
+    return is_used and rest[0] not in (PEAKS, f"{vendor}_analysis.py")
 
 
 def _settings_of(case: CasePlan) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class Left:
         from utils.runtime.clean import remove_run  # noqa: PLC0415 - a run without Docker needs no SDK
         from utils.runtime.creation import container_name, permit, withdraw  # noqa: PLC0415
         from utils.runtime.image_context import image_tag  # noqa: PLC0415
-        from utils.runtime.labels import container_labels  # noqa: PLC0415
+        from utils.runtime.labels import CHOWN, container_labels  # noqa: PLC0415
 
         case, connection, run_id, rank = self.files.case, self.files.connection, self.files.plan.run_id, self.files.host.rank
         allowed = permit(self.files.remote)
@@ -94,9 +94,9 @@ class Left:
 
         def end() -> None:
             remove_run(connection, run_id, rank, case.name)
-            if was_asked_for:
-                labels = container_labels(run_id, case.name, rank, self.files.remote)
-                withdraw(connection, image_tag(case.image), container_name(run_id, case.name, rank), labels)
+            for name in (case.name, CHOWN) if was_asked_for else ():
+                labels = container_labels(run_id, name, rank, self.files.remote)
+                withdraw(connection, image_tag(case.image), container_name(run_id, name, rank), labels)
 
         patience.again("its containers", end)
 

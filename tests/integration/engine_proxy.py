@@ -33,6 +33,11 @@ class EngineProxy:
         """Pass on what is held, and all that comes."""
         self._go.set()
 
+    def hold(self) -> None:
+        """Hold the next one back again."""
+        self._go.clear()
+        self.held.clear()
+
     def close(self) -> None:
         self._listener.close()
 

@@ -2,7 +2,7 @@
 
 import pytest
 from engine_proxy import slow_engine
-from quick_guest import use_quick_guest
+from quick_guest import hold, let_go, ran, use_quick_guest
 from test_interrupt import containers, eventually, left_over
 from toy import add_case
 
@@ -68,4 +68,25 @@ def test_a_container_that_is_made_while_the_resumed_run_asks_for_its_own_makes_w
         resumed = quick.finish(run)
     assert resumed.status == 0, resumed.output
     assert " 201 " in engine.answers[0]
+    check_none_left(quick, docker_client, resumed)
+
+
+def test_one_that_only_gives_files_to_their_owner_and_is_made_after_the_resumed_run_is_refused(quick, engine, docker_client):
+    quick.environment.update(SUDO_UID="12345", SUDO_GID="12345")
+    hold(quick, "one")
+    engine.let_go()
+    run = started(quick, engine)
+    eventually(lambda: len(ran(quick, "began").get("one", [])) == 2)
+    engine.hold()
+    [container] = docker_client.containers.list(filters={"volume": str(quick.folder)})
+    container.remove(force=True)
+    assert engine.held.wait(60)
+    run.kill()
+    run.communicate()
+    let_go(quick, "one")
+    resumed = quick.run("run", "--resume")
+    assert resumed.status == 0, resumed.output
+    engine.let_go()
+    eventually(lambda: len(engine.answers) == 2)
+    assert " 400 " in engine.answers[1]
     check_none_left(quick, docker_client, resumed)

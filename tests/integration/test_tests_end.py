@@ -6,8 +6,10 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from ssh_fixtures import waited_for
 
@@ -36,7 +38,8 @@ def lab_image(client):
 
 @pytest.fixture
 def tests(tmp_path):
-    """A process of pytest amid a test with an sshd, an engine, hosts, a container and a run.py; and where to look for these."""
+    """A process of pytest amid a test with an sshd, an engine, hosts, a container and a run.py; where to look for these, and all
+    processes below it: some, an sshd for one, have no environment that could be read."""
     if os.geteuid() != 0 or not all(shutil.which(name) for name in ("dockerd", "ip", "nsenter", "unshare")):
         pytest.skip("only root, with docker.io and iproute2 installed, can make hosts (tests/lab/install.sh)")
     file = tmp_path / "ready.json"
@@ -46,9 +49,23 @@ def tests(tmp_path):
     paths = ":".join(map(str, (HERE.parents[1], HERE, HERE.parent / "lab")))
     process = subprocess.Popen(command, env={**os.environ, MARK: str(tmp_path), "PYTHONPATH": paths}, start_new_session=True)
     assert waited_for(lambda: file.exists() or process.poll() is not None, 300)
-    yield process, json.loads(file.read_text())
+    below = psutil.Process(process.pid).children(recursive=True)
+    yield process, json.loads(file.read_text()), below
     process.kill()
     process.wait()
+    for left in running(below):
+        with suppress(psutil.NoSuchProcess):
+            left.kill()
+
+
+def running(processes):
+    """Those that have not ended; a number that was given away again is not theirs."""
+    found = []
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
 def marked(mark):
@@ -64,13 +81,13 @@ def contents(path):
         return b""
 
 
-def traces(lab, mark):
+def traces(lab, mark, below):
     """What there is of tests: processes, also those in containers and hosts; names of networks, mounts, cgroups and rules."""
     named = [*map(shown, (["ip", "netns"], ["ip", "link"], ["iptables", "-S"])), Path("/proc/mounts").read_text()]
     named += map(str, Path("/sys/fs/cgroup").glob("*/*"))
     inside = [path.parent.name for path in Path("/proc").glob("[0-9]*/mountinfo") if lab["there"].encode() in contents(path)]
     words = [word for text in named for word in text.split() if lab["lab"] in word or str(mark) in word]
-    return [*marked(mark), *inside, *words]
+    return [*running(below), *marked(mark), *inside, *words]
 
 
 def shown(command):
@@ -80,9 +97,10 @@ def shown(command):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_nothing_outlives_tests_that_are_killed_or_interrupted(tests, tmp_path, number):
-    process, lab = tests
-    assert len(traces(lab, tmp_path)) > 10
+    process, lab, below = tests
+    assert all(f"name='{service}'" in str(below) for service in ("dockerd", "sshd"))
+    assert len(traces(lab, tmp_path, [])) > 10
     process.send_signal(number)
     process.wait(120)
-    assert waited_for(lambda: traces(lab, tmp_path) == [], 60), traces(lab, tmp_path)
+    assert waited_for(lambda: traces(lab, tmp_path, below) == [], 60), traces(lab, tmp_path, below)
     assert not (tmp_path / "inner/lab0/h1/docker").exists()

@@ -1,12 +1,16 @@
 """A container's name, when the engine already has it or is still at work on it."""
 
 import os
+from dataclasses import replace
+from types import SimpleNamespace
 
 import psutil
 import pytest
 from docker.errors import APIError, NotFound
+from report_example import make_case, make_host, make_plan
 from requests import Response
 
+from utils.recovery import Left
 from utils.runtime import creation
 from utils.runtime.labels import CASE, PID, PID_STARTED, container_labels
 
@@ -84,3 +88,31 @@ def test_an_engine_that_does_not_get_done_is_a_conflict(monkeypatch):
 
 def test_the_name_is_the_same_in_all_starts_of_a_run_and_one_that_docker_accepts():
     assert creation.container_name("run1", "a+b:pytorch_2", 3) == "accelmark-run1-a_b-pytorch_2-3"
+
+
+class IdleEngine:
+    """An engine without containers, which gives away names."""
+
+    def __init__(self):
+        self.names = []
+
+    def containers(self, **options):
+        return []
+
+    def create_container(self, image, command, *, name, labels):
+        self.names.append(name)
+        return {"Id": name}
+
+    def remove_container(self, name, force, v):
+        pass
+
+
+def test_all_that_a_killed_run_may_have_asked_for_is_withdrawn(tmp_path):
+    engine, case = IdleEngine(), make_case()
+    plan = make_plan(tmp_path, cases=(replace(case, image=replace(case.image, folder=tmp_path)),), run_id="run1")
+    (tmp_path / "Dockerfile").touch()
+    done = SimpleNamespace(status=0)
+    connection = SimpleNamespace(host="a", run=lambda *_, **__: done, docker=lambda: SimpleNamespace(api=engine))
+    files = SimpleNamespace(connection=connection, plan=plan, case=plan.cases[0], host=make_host(), remote="/there")
+    Left(files)._end_containers(SimpleNamespace(again=lambda what, act: act()))
+    assert engine.names == ["accelmark-run1-resnet50-pytorch_2.13-0", "accelmark-run1-chown-0"]

@@ -100,11 +100,14 @@ def started(script, place):
 def test_a_monitor_that_has_yet_to_write_its_pid_file_is_stopped_where_it_is_meant(tmp_path):
     script = tmp_path / "x_monitor.py"
     script.write_text("import signal; print('up', flush=True); signal.pause()")
-    meant, spared, foreign = (started(script, tmp_path / place) for place in ("run1/c/a_0", "run1/c/b_1", "../elsewhere"))
+    monitors = [started(script, tmp_path / place) for place in ("run1/c/a_0", "run1/c/b_1", "../elsewhere")]
+    meant, spared, foreign = monitors
     with meant, spared, foreign:
-        said = daemon.stop_below(tmp_path / "run1", "*_monitor.pid", 10, "run1", "a_0")
-        assert said == [str(tmp_path / "run1/c/a_0/x_monitor")]
-        assert [monitor.poll() for monitor in (spared, foreign)] == [None, None]
-        spared.kill()
-        foreign.kill()
+        try:
+            said = daemon.stop_below(tmp_path / "run1", "*_monitor.pid", 10, "run1", "a_0")
+            assert said == [str(tmp_path / "run1/c/a_0/x_monitor")]
+            assert [monitor.poll() for monitor in (spared, foreign)] == [None, None]
+        finally:
+            for monitor in monitors:
+                monitor.kill()
     assert meant.returncode == -15

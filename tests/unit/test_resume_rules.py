@@ -68,7 +68,13 @@ def test_other_devices_are_a_difference(plan):
     ]
 
 
-@pytest.mark.parametrize("name", ["utils/report/words.py", "utils/dispatch.py", "benchmarks/README.md", "LICENSE"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("utils/report/words.py", "utils/dispatch.py", "benchmarks/README.md", "LICENSE"),
+        *("docker_images/cpu/cpu_analysis.py", "docker_images/cpu/chips.yaml", "docker_images/other/other_monitor.py"),
+    ],
+)
 def test_what_the_host_arranges_and_how_it_reports_may_be_mended(plan, name):
     before = fingerprint(plan)
     (plan.checkout / name).parent.mkdir(parents=True, exist_ok=True)

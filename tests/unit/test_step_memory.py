@@ -4,6 +4,7 @@ import pytest
 from guest_project import Project
 from own_process import alone
 
+from tools import pipeline
 from tools.contract import result_from_json
 from tools.memory import status_bytes
 from tools.pipeline import Request, run
@@ -24,6 +25,20 @@ def test_a_sweep_s_larger_batches_are_not_in_the_memory_of_the_case(tmp_path):
     compiled, measured = result.steps[4], result.steps[5]
     assert [point.batch_size for point in result.sweep] == [4, 16]
     assert measured.peak_memory_bytes < compiled.peak_memory_bytes + 64 * MEBI
+
+
+@alone
+def test_the_profile_of_the_validation_is_not_in_the_memory_of_the_case(tmp_path):
+    project = Project(tmp_path)
+    project.log_dir.mkdir()
+    settings = ("profile=true", "compiler=null")
+    profiles = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "profile_validation", lambda *_: profiles.append(len(bytearray(256 * MEBI))))
+        result = run(Request(project.root, str(project.data_dir), project.log_dir, "toy", "acme", "pytorch", settings))
+    prepared, validated = result.steps[1], result.steps[2]
+    assert profiles == [256 * MEBI]
+    assert validated.peak_memory_bytes < prepared.peak_memory_bytes + 64 * MEBI
 
 
 @alone

@@ -13,10 +13,9 @@ from docker.errors import APIError
 from tools.errors import AccelmarkError, CaseCrash, ConfigError
 from utils.connection.base import QUICK_SECONDS, Cancelled, Connection
 from utils.connection.patience import Patience
-from utils.ownership import ROOT
 from utils.plan import CasePlan, HostTarget, RunPlan
 from utils.runtime.base import OnLine
-from utils.runtime.creation import container_name, create, permit
+from utils.runtime.creation import container_name, create, make_permit, permit
 from utils.runtime.engine import engine_errors, explanation
 from utils.runtime.execution import KILLED, Execution
 from utils.runtime.hardening import hardened
@@ -122,11 +121,8 @@ class ContainerPlace:
         return self.log_dir, f"{self.plan.code_path}/onnxs"
 
     def _make_folders(self) -> None:
-        """The permit is its owner's from the start: root of the container, which gives all else to the owner, cannot write it."""
-        allowed = permit(self.log_dir)
-        self.connection.run(["mkdir", "-p", *self._writable, allowed], timeout=QUICK_SECONDS).check()
-        if self.owner != ROOT:
-            self.connection.run(["chown", "{}:{}".format(*self.owner), allowed], timeout=QUICK_SECONDS).check()
+        self.connection.run(["mkdir", "-p", *self._writable], timeout=QUICK_SECONDS).check()
+        make_permit(self.connection, self.log_dir, self.owner)
 
     def _remove(self) -> list[str]:
         forget_command(self.connection, self.log_dir, self.patience)

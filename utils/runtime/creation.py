@@ -17,7 +17,8 @@ from docker import APIClient
 from docker.errors import APIError, ImageNotFound, NotFound
 from requests.exceptions import RequestException
 
-from utils.connection.base import Connection
+from utils.connection.base import QUICK_SECONDS, Connection
+from utils.ownership import ROOT
 from utils.runtime.engine import engine_errors
 from utils.runtime.labels import CASE, PID, RANK, RUN, owner_lives
 
@@ -41,6 +42,15 @@ def container_name(run_id: str, case_name: str, rank: int) -> str:
 def permit(log_dir: str) -> str:
     """The permit's path on the host and in the container."""
     return f"{log_dir}/{PERMIT}"
+
+
+def make_permit(connection: Connection, log_dir: str, owner: tuple[int, int]) -> None:
+    """Let the engine make a container that mounts this permit. It is its owner's from the start: root of the container, which
+    gives all else to the owner, cannot write it. Raises CommandError, HostError."""
+    allowed = permit(log_dir)
+    connection.run(["mkdir", "-p", allowed], timeout=QUICK_SECONDS).check()
+    if owner != ROOT:
+        connection.run(["chown", "{}:{}".format(*owner), allowed], timeout=QUICK_SECONDS).check()
 
 
 def create(

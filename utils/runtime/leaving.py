@@ -11,10 +11,12 @@ from loguru import logger
 from tools.errors import AccelmarkError
 from utils.connection.base import QUICK_SECONDS, Connection
 from utils.connection.patience import Patience
-from utils.runtime.creation import permit, remove_quietly
+from utils.ownership import ROOT
+from utils.runtime.creation import container_name, create, make_permit, permit, remove_quietly
 from utils.runtime.engine import engine_errors
 from utils.runtime.hardening import hardened
 from utils.runtime.keeper import OUTPUT, STATE
+from utils.runtime.labels import CASE, RANK, RUN
 from utils.runtime.limits import is_rootless
 
 CHOWN_SECONDS = 300
@@ -35,7 +37,7 @@ def give_to_owner(
     After a timeout, a cancel or Ctrl-C the container is dead, or the guest goes on writing: a `restart` mends both. Where it has
     gone altogether, another one of the same `image`, with these `labels`, does it.
     """
-    if owner == (0, 0):
+    if owner == ROOT:
         return
     command = ["chown", *_arguments(owner, folders)]
 
@@ -68,12 +70,18 @@ def reclaim(
     labels: Mapping[str, str],
 ) -> None:
     """What the root of a container that has gone left in folders of a host becomes the owner's, by a short-lived container of
-    `image` with these `labels`; a failure is only logged."""
+    `image` with these `labels`, with its permit in the first folder; a failure is only logged."""
+    if owner == ROOT:
+        return
 
     def give() -> str:
         with engine_errors(connection.host):
             connection.reach_engine()
-            return _given_by_another(connection.docker().api, image, owner, folders, labels)
+            api = connection.docker().api
+            if is_rootless(api.info()):
+                return ""
+            make_permit(connection, folders[0], owner)
+            return _given_by_another(api, image, owner, folders, labels)
 
     try:
         said = patience.again(f"chown of {folders[0]}", give)
@@ -81,18 +89,19 @@ def reclaim(
         said = str(error)
     if said:
         logger.warning("{}: files in {} may still belong to root: {}", connection.host, folders[0], said)
+    _remove_files(connection, [permit(folders[0])], patience)
 
 
 def _given_by_another(
     api: APIClient, image: str, owner: tuple[int, int], folders: Sequence[str], labels: Mapping[str, str]
 ) -> str:
     """Return why it could not be done, '' where it was."""
-    if owner == (0, 0) or is_rootless(api.info()):
-        return ""
-    mounts = [{"Type": "bind", "Source": folder, "Target": folder, "ReadOnly": False} for folder in folders]
+    is_read_only = {**dict.fromkeys(folders, False), permit(folders[0]): True}
+    mounts = [{"Type": "bind", "Source": path, "Target": path, "ReadOnly": only} for path, only in is_read_only.items()]
     host = api.create_host_config(**hardened({"network_mode": "none", "mounts": mounts}))
     command = _arguments(owner, folders)
-    made = api.create_container(image, command, entrypoint=["chown"], user="0:0", labels=dict(labels), host_config=host)
+    name = container_name(labels[RUN], labels[CASE], int(labels[RANK]))
+    made = create(api, image, command, name, labels, entrypoint=["chown"], user="0:0", host_config=host)
     try:
         api.start(made["Id"])
         status = api.wait(made["Id"], timeout=CHOWN_SECONDS)["StatusCode"]
@@ -129,6 +138,9 @@ def remove_container(connection: Connection, container: str, patience: Patience)
 def forget_command(connection: Connection, folder: str, patience: Patience) -> None:
     """Remove from a log folder on the host what only served to have a container and to follow the guest in it; never raises an
     AccelmarkError."""
-    rests = [permit(folder), *(f"{folder}/{name}" for name in (OUTPUT, STATE))]
+    _remove_files(connection, [permit(folder), *(f"{folder}/{name}" for name in (OUTPUT, STATE))], patience)
+
+
+def _remove_files(connection: Connection, paths: Sequence[str], patience: Patience) -> None:
     with suppress(AccelmarkError):
-        patience.again("removal of the kept output", lambda: connection.run(["rm", "-rf", *rests], timeout=QUICK_SECONDS))
+        patience.again(f"removal of {paths[0]}", lambda: connection.run(["rm", "-rf", *paths], timeout=QUICK_SECONDS))
