@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from utils.plan import HostTarget, RunPlan
 
 REMOVE_SECONDS = 600.0
+BUSY = "end that, or wait until it has ended; then clean again"
+NOT_ENDED = (" not ended: ", ": not stopped: ")
 FORBID = """
 import glob, os, shutil, sys
 for runs in ("run*", ".guest-run*"):
@@ -69,7 +71,7 @@ def _lock(connection: Connection, host: HostTarget, folder: str) -> HostLock:
     """The host's lock: what a living run uses is not cleared from under it."""
     now = this_start()
     claim = Claim(secrets.token_hex(16), "run.py clean", host.host, now.user, now.machine, now.pid, now.began)
-    return HostLock(connection, claim, folder, waits=False, cancellation=Cancellation(), told=lambda _: None)
+    return HostLock(connection, claim, folder, waits=False, cancellation=Cancellation(), told=lambda _: None, remedy=BUSY)
 
 
 def _clear(connection: Connection, plan: RunPlan, images: bool) -> list[str]:
@@ -79,8 +81,8 @@ def _clear(connection: Connection, plan: RunPlan, images: bool) -> list[str]:
     away: HostError | None = None
     try:
         connection.run([connection.python, "-c", FORBID, root, PERMIT], timeout=QUICK_SECONDS).check()
-        lines += end_guests(connection, places_of_runs(root))
-        lines += stop_all(connection, root)
+        ended = [*end_guests(connection, places_of_runs(root)), *stop_all(connection, root)]
+        lines += map(_with_verb, dict.fromkeys(ended))
         try:
             lines += clean(connection, images=False)
         except HostError as error:
@@ -95,6 +97,11 @@ def _clear(connection: Connection, plan: RunPlan, images: bool) -> list[str]:
     return lines
 
 
+def _with_verb(line: str) -> str:
+    """Say of a guest or a monitor that it was ended, where the line does not say why it was not."""
+    return line if any(words in line for words in NOT_ENDED) else f"{line}: ended"
+
+
 def _remove_folders(connection: Connection, root: str, has_engine: bool) -> list[str]:
     """Remove the folders of killed runs, also where a container's root wrote into them; return in words what went and what did
     not. Raises CommandError, HostError."""
@@ -106,7 +113,7 @@ def _remove_folders(connection: Connection, root: str, has_engine: bool) -> list
         reclaim(connection, image, owner_on(connection), left, Patience(connection, seconds=0.0), labels)
         said += _removal(connection, root)
     gone = dict.fromkeys(path for word, path in said if word == "gone")
-    return [*(f"folder {path}" for path in gone), *(stays(path) for path in left if path not in gone)]
+    return [*(f"folder {path}: removed" for path in gone), *(stays(path) for path in left if path not in gone)]
 
 
 def _removal(connection: Connection, root: str) -> list[tuple[str, str]]:

@@ -224,7 +224,7 @@ def _report(options: argparse.Namespace) -> int:
 
     folder = run_folder(options.run) or find_run(_results(options), options.run)
     if not (folder / "report.json").is_file():
-        return _report_unfinished(folder)
+        return _report_unfinished(folder.resolve())
     report, page = load(folder), folder / "report.md"
     failures = write_missing(report, folder)
     if options.markdown:

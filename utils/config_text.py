@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -43,6 +44,14 @@ def variable_name(value: str | None) -> str | None:
     if value is not None and not _VARIABLE.fullmatch(value):
         raise ValueError("must be the name of an environment variable")
     return value
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name means this machine without asking anybody: localhost, 127.0.0.0/8, ::1."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() in {"localhost", "localhost.localdomain", "ip6-localhost"}
 
 
 def _called(path: tuple[str, ...]) -> str:

@@ -17,7 +17,7 @@ from loguru import logger
 
 from tools.contract import Reason
 from tools.errors import AccelmarkError, HostBusy, HostError, Interrupted
-from utils.cancel import Cancellation
+from utils.cancel import BY_THE_USER, Cancellation
 from utils.connection import connect
 from utils.connection.sync import sync_code
 from utils.guest_command import run_folder
@@ -96,14 +96,16 @@ class _Run:
         self.cancellations = {host.host: Cancellation() for host in self.plan.hosts}
         self.exchange = ImageExchange(host.host for host in self.plan.hosts)
 
-    def cancel(self) -> None:
-        """Ctrl-C: once, end what goes on and report; twice, now."""
+    def cancel(self, number: int) -> None:
+        """Ctrl-C, or another of STOP_SIGNALS: once, end what goes on and report; twice, now."""
         self.asked += 1
         if self.asked > 1:
             os._exit(Interrupted.exit_code)
-        self.display.message("interrupted: ending what goes on; once more ends run.py at once (`run.py clean` then clears up)")
+        cause = BY_THE_USER if number == signal.SIGINT else f"by {signal.Signals(number).name}"
+        what = "interrupted" if number == signal.SIGINT else f"interrupted {cause}"
+        self.display.message(f"{what}: ending what goes on; once more ends run.py at once (`run.py clean` then clears up)")
         for cancellation in self.cancellations.values():
-            threading.Thread(target=cancellation.cancel, daemon=True).start()
+            threading.Thread(target=cancellation.cancel, args=(cause,), daemon=True).start()
 
     def outcome(self, report: Report) -> Report:
         """The report with the exit code of an interrupted run, should it be one, even if nothing was lost by it."""
@@ -209,7 +211,7 @@ class _Run:
             from utils.runtime.clean import reap  # noqa: PLC0415 - a run without Docker needs no SDK
 
             for line in session.patience.again("containers of killed runs", lambda: reap(connection, self.plan.run_id)):
-                logger.warning("{}: left by a killed run and removed: {}", host, line)
+                logger.warning("{}: left by a killed run: {}", host, line)
 
     def _bring_images(self, session: Session) -> None:
         """Under IMAGE_SOURCE copy, have all images on all hosts before anything is measured."""
@@ -239,11 +241,11 @@ def signals_held_back() -> Iterator[None]:
 
 
 @contextmanager
-def _stopping(cancel: Callable[[], None]) -> Iterator[None]:
+def _stopping(cancel: Callable[[int], None]) -> Iterator[None]:
     """Let Ctrl-C, SIGTERM and SIGHUP cancel, those too that were held back; the main thread goes on waiting for what is being
     ended. What is ignored, as SIGHUP under nohup, stays so."""
     heard = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, lambda *_: cancel()) for number in heard}
+    before = {number: signal.signal(number, lambda number, _: cancel(number)) for number in heard}
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from tools.config_manager import HOST_KEYS, load_yaml, nearest
 from tools.errors import ConfigError
-from utils.config_text import unusable, user_name, variable_name
+from utils.config_text import is_loopback, unusable, user_name, variable_name
 from utils.monitoring.base import INTERVAL, LEAST_INTERVAL, MOST_INTERVAL
 from utils.runtime.masking import STARS, Masker, is_secret_name, masker
 
@@ -107,6 +108,10 @@ class HostConfig(BaseModel):
     MONITOR_INTERVAL: float = Field(default=INTERVAL, ge=LEAST_INTERVAL, le=MOST_INTERVAL)
     RECONNECT_SECONDS: float = Field(default=120.0, ge=0, le=86400)
     HOST_OPTIONS: dict[HostName, HostOptions] = {}
+
+    def needs_ssh(self, host: str) -> bool:
+        """Whether one of HOSTS is reached over SSH; the others are this machine."""
+        return self.CONNECTION == "ssh" or (self.CONNECTION == "auto" and not is_loopback(host))
 
 
 @dataclass(frozen=True)
@@ -229,8 +234,16 @@ def _check_options(loaded: LoadedConfig) -> None:
 
 
 def _check_together(config: HostConfig, origins: Mapping[str, str]) -> None:
-    if len(set(config.HOSTS)) != len(config.HOSTS):
-        raise ConfigError(f"{origins['HOSTS']}: HOSTS names a host twice")
+    twice = [host for host, times in Counter(config.HOSTS).items() if times > 1]
+    if twice:
+        raise ConfigError(f"{origins['HOSTS']}: HOSTS names a host twice: {', '.join(twice)}; name it once")
+    here = [host for host in config.HOSTS if not config.needs_ssh(host)]
+    if len(here) > 1:
+        why = "CONNECTION is local" if config.CONNECTION == "local" else "none of them is reached over SSH"
+        raise ConfigError(
+            f"{origins['HOSTS']}: HOSTS names this machine more than once: {', '.join(here)} ({why}); keep one of "
+            "them, as cases that run on one machine at the same time disturb each other"
+        )
     if len(config.HOSTS_PORTS) not in (0, 1, len(config.HOSTS)):
         raise ConfigError(f"{origins['HOSTS_PORTS']}: HOSTS_PORTS needs one port, or one for each of HOSTS")
     for key in ("FLAGPERF_PATH", "FLAGPERF_LOG_PATH"):

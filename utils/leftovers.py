@@ -43,9 +43,11 @@ def guests():
 for number, patience in ((signal.SIGTERM, 10), (signal.SIGKILL, 5)):
     found = list(guests())
     for pid, place in found:
-        print("guest", pid, "of", place, flush=True)
         try:
             os.killpg(os.getpgid(pid), number)
+            print("guest", pid, "of", place, flush=True)
+        except ProcessLookupError:
+            pass
         except OSError as error:
             print("guest", pid, "not ended:", error, flush=True)
     until = time.time() + patience

@@ -31,6 +31,7 @@ ANSWER_SECONDS = 60.0
 LONGEST_SECONDS = 365 * 24 * 3600.0
 RELEASE_SECONDS = 15.0
 ENDED = "ended "
+WAIT = "come back when that has ended (`run.py run --wait` waits for it)"
 SCRIPT = Path(lock_holder.__file__).read_text(encoding="utf-8")
 
 
@@ -50,7 +51,7 @@ class Claim:
 
 class HostLock(AbstractContextManager["HostLock"]):
     """A host for this run alone. `folder`, where the project lies there, is locked with it: that keeps runs in other containers
-    away. `told` is given a line for the user when there is somebody to wait for.
+    away. `told` is given a line for the user when there is somebody to wait for; `remedy` says what else helps against that.
 
     Entering raises HostBusy where another run has the host, unless it `waits`; Interrupted after Ctrl-C, HostError when the
     host is lost. A machine that knows no such locks is used without, which the log says.
@@ -64,9 +65,10 @@ class HostLock(AbstractContextManager["HostLock"]):
         waits: bool,
         cancellation: Cancellation,
         told: Callable[[str], None],
+        remedy: str = WAIT,
     ) -> None:
         self._connection, self._claim, self._folder, self._waits = connection, claim, folder, waits
-        self._cancellation, self._told = cancellation, told
+        self._cancellation, self._told, self._remedy = cancellation, told, remedy
         self._keeper: threading.Thread | None = None
         self._let_go: Callable[[], None] = lambda: None
         self._unlocked = False
@@ -132,9 +134,7 @@ class HostLock(AbstractContextManager["HostLock"]):
             if line.startswith(BUSY):
                 holder = words(line.removeprefix(BUSY))
                 if not self._waits:
-                    raise HostBusy(
-                        f"{host} is in use by {holder}; come back when that has ended (`run.py run --wait` waits for it)"
-                    )
+                    raise HostBusy(f"{host} is in use by {holder}; {self._remedy}")
                 waiting = True
                 logger.info("{}: waits for {}", host, holder)
                 self._told(f"{host}: waits for {holder}")

@@ -53,6 +53,6 @@ def _everything(place: Path) -> Iterator[Path]:
 def first_missing(folder: Path) -> Path:
     """The topmost of a folder and its parents that has still to be made; the folder itself where only that has."""
     missing = folder
-    while not missing.parent.exists():
+    while not os.path.exists(missing.parent):  # noqa: PTH110 - Path.exists raises where a folder may not be searched
         missing = missing.parent
     return missing

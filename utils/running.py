@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
+import errno
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from tools.errors import AccelmarkError, HostBusy
+from tools.contract import FAILED, INVALID
+from tools.errors import AccelmarkError, ConfigError, HostBusy
 from utils.console import PlainConsole
 from utils.dispatch import run_plan, signals_held_back
 from utils.display import make_display
 from utils.leftovers import remove_temporaries, remove_tunnels
 from utils.ownership import first_missing, give_to_caller
 from utils.record import new_record, owned
-from utils.report.build import build_report, exit_code
-from utils.report.load import LATEST, PLAN_FILE, load, point_latest
-from utils.report.pages import FILES, HOST_LOG, Failure, show, tell, write
+from utils.report.build import HOST_LOG, build_report, exit_code
+from utils.report.load import LATEST, PLAN_FILE, load, point_latest, remove_run
+from utils.report.pages import FILES, Failure, show, tell, write
 from utils.resume import missing, request_record, take_up
 from utils.stdio import say
 from utils.text_log import appending
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 LOG_FORMAT = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <8} {message}"
 CALLER_FORMAT = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <8} {name}:{function}:{line} {message}"
+
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def run_and_report(plan: RunPlan, request: Request, manner: Manner) -> int:
             head = build_report(plan, [], time.time(), 0.0).run
             return _run(plan, new_record(plan, request_record(request, plan.mask), head), manner)
     except HostBusy:
-        shutil.rmtree(folder)
+        remove_run(folder)
         raise
     finally:
         give_to_caller((made, folder, plan.results / LATEST, *written_beside(plan)))
@@ -78,6 +82,7 @@ def resume_and_report(folder: Path, request: Request | None, checkout: Path, man
         left = missing(plan, record)
         report = _complete(record)
         if report is not None:
+            say(_nothing_left(report))
             tell(show(report, folder), folder)
             return exit_code(report, manner.strict)
         say(f"resuming {folder.name}; to do: {', '.join(left) or 'nothing but its report'}")
@@ -99,6 +104,12 @@ def _complete(record: Record) -> Report | None:
     return report if known == record.kept else None
 
 
+def _nothing_left(report: Report) -> str:
+    failed = [status for status in (FAILED, INVALID) if report.run.summary.get(status)]
+    remedy = f"; --retry-failed repeats what is {' or '.join(failed)}" if failed else ""
+    return f"nothing is left to do of {report.run.id}{remedy}"
+
+
 def _run(plan: RunPlan, record: Record, manner: Manner) -> int:
     console = PlainConsole()
     folder = record.folder
@@ -118,11 +129,14 @@ def _run(plan: RunPlan, record: Record, manner: Manner) -> int:
 
 
 def _write(record: Record, display: Display) -> None:
-    """Put the plan away; a disk that is too full for it may still have room for results, and the terminal has."""
+    """Put the plan away, with which the run can be found; a disk that is too full for it may still have room for results, and the
+    terminal has."""
     try:
         record.write()
     except OSError as error:
         display.message(f"{record.folder}/{PLAN_FILE} cannot be written, so this run cannot be resumed: {error}; free some space")
+    with suppress(OSError):  # it is tried again with the report, which says why it failed
+        point_latest(record.folder)
 
 
 def _tell(plan: RunPlan, display: Display) -> None:
@@ -143,7 +157,8 @@ def _keep(report: Report, folder: Path, failures: list[Failure]) -> None:
 
 
 def _with_folder(plan: RunPlan) -> RunPlan:
-    """Make the run's folder; two runs in one second get two names. Raises AccelmarkError where it cannot be made."""
+    """Make the run's folder; two runs in one second get two names. Raises ConfigError where it cannot be made, AccelmarkError
+    where there is no room for it."""
     name = plan.run_id
     for number in range(1, 100):
         try:
@@ -151,10 +166,19 @@ def _with_folder(plan: RunPlan) -> RunPlan:
         except FileExistsError:
             name = f"{plan.run_id}_{number}"
         except OSError as error:
-            raise AccelmarkError(f"{plan.results}: no folder for results can be made: {error}; set FLAGPERF_LOG_PATH") from error
+            raise _no_folder(plan, error) from error
         else:
             return dataclasses.replace(plan, run_id=name)
     raise AccelmarkError(f"{plan.results}: there are 100 runs of this second already")
+
+
+def _no_folder(plan: RunPlan, error: OSError) -> AccelmarkError:
+    """Why there is no folder for results: for want of room, or as FLAGPERF_LOG_PATH names a place where none can be made."""
+    message = f"{plan.results}: no folder for results can be made: {error}"
+    if error.errno in NO_ROOM:
+        return AccelmarkError(f"{message}; free some space, or set FLAGPERF_LOG_PATH")
+    where = plan.host_config["FLAGPERF_LOG_PATH"]["origin"]
+    return ConfigError(f"{where}: FLAGPERF_LOG_PATH: {message}; name a folder that you can write to")
 
 
 def written_beside(plan: RunPlan) -> list[Path]:

@@ -2,8 +2,8 @@
 
 python tests/bench/bench_hosts.py [hosts]        (run from the project's folder: `make bench`)
 The simulated guests take 2 s each and leave 2 minutes of readings of 8 devices; all of run.py but the connection is real.
-Two hosts are two loopback names whose guests wait for a device that takes 0.1 s a query, as guests do that have a device of their
-own; interleaved with one host, medians.
+Two hosts are two loopback names, reached over SSH, whose guests wait for a device that takes 0.1 s a query, as guests do that
+have a device of their own; interleaved with one host, medians.
 """
 
 import re
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,15 +82,20 @@ def _watch_threads():
 def beside_one() -> tuple[float, float]:
     """Seconds of a run on one host and on two, on this machine: medians of interleaved rounds."""
     from run_fixtures import copy_project
+    from ssh_fixtures import start_sshd
+    from test_host_keys import over_ssh
     from toy import add_case
 
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         project = copy_project(Path(name) / "project")
+        (folder := Path(name) / "sshd").mkdir()
+        stack.callback((sshd := start_sshd(folder)).stop)
+        keys = over_ssh(sshd, project.folder)
         cases = add_case(project, "toy", call="time.sleep(0.1)\nreturn inputs, 0.0")
         taken = {1: [], 2: []}
         for _ in range(ROUNDS + 1):  # the first warms the page cache
             for hosts, seconds in taken.items():
-                project.host_yaml(HOSTS=["127.0.0.1", "localhost"][:hosts], CASES=cases)
+                project.host_yaml(HOSTS=["127.0.0.1", "localhost"][:hosts], CASES=cases, **keys)
                 began = time.perf_counter()
                 finished = project.run("run")
                 seconds.append(time.perf_counter() - began)

@@ -29,7 +29,8 @@ def refused(project, *arguments, command="check", status=2):
         ({"SSH_PORT": "ssh"}, f"{HOST}:7: SSH_PORT is 'ssh': input should be a valid integer"),
         ({"FLAGPERF_LOG_LEVEL": "LOUD"}, f"{HOST}:7: FLAGPERF_LOG_LEVEL is 'LOUD': input should be 'TRACE', 'DEBUG'"),
         ({"CASES": ["digits"]}, f"{HOST}:4: CASES is ['digits']: input should be a valid dictionary"),
-        ({"HOSTS": ["127.0.0.1"] * 2}, f"{HOST}:2: HOSTS names a host twice"),
+        ({"HOSTS": ["127.0.0.1"] * 2}, f"{HOST}:2: HOSTS names a host twice: 127.0.0.1; name it once"),
+        ({"HOSTS": ["127.0.0.1", "localhost"]}, f"{HOST}:2: HOSTS names this machine more than once: 127.0.0.1, localhost (none"),
         ({"VENDOR": "nvidai"}, f"{HOST}:1: unknown vendor 'nvidai'; did you mean 'nvidia'?; there is: cpu, nvidia"),
         (
             {"CASES": {"digit:pytorch_2.13": "embedded"}},

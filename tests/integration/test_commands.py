@@ -145,12 +145,12 @@ def test_clean_removes_what_is_ours_and_says_which(project, ours_and_theirs):
     subprocess.run([*monitor, "-o", "start", "-l", logs], check=True)
     cleaned = project.run("clean", "--keep-images")
     assert cleaned.status == 0, cleaned.output
-    assert f"127.0.0.1: monitor {logs}/cpu_monitor\n" in cleaned.output
-    assert "127.0.0.1: container ours (digits, run run1, created)\n" in cleaned.output
-    assert "127.0.0.1: container step (of a build, created)\n" in cleaned.output
+    assert f"127.0.0.1: monitor {logs}/cpu_monitor: ended\n" in cleaned.output
+    assert "127.0.0.1: container ours (digits, run run1, created): removed\n" in cleaned.output
+    assert "127.0.0.1: container step (of a build, created): removed\n" in cleaned.output
     assert "image" not in cleaned.output
     assert subprocess.run([*monitor, "-o", "status", "-l", logs], check=False).returncode == 3
-    assert "127.0.0.1: image ours:1 (" in project.run("clean").output
+    assert "127.0.0.1: image ours:1 (0 MB): removed\n" in project.run("clean").output
     assert project.run("clean").output == "127.0.0.1: nothing to remove\n"
     assert [image.tags for image in ours_and_theirs.images.list()] == [["theirs:1"]]
     assert [container.name for container in ours_and_theirs.containers.list(all=True)] == ["theirs"]

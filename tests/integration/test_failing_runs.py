@@ -278,7 +278,19 @@ def test_a_disk_too_full_for_a_result_fails_the_case_and_says_so(project, small_
 
 def test_results_that_can_be_written_nowhere_are_refused_at_once(project):
     project.host_yaml(FLAGPERF_LOG_PATH="configs/host.yaml/result")
-    run = project.run()
-    assert run.status == 1
+    run, typed = project.run(), project.run("run", "--set", f"FLAGPERF_LOG_PATH=/{'x' * 300}")
+    assert (run.status, typed.status) == (2, 2), run.output + typed.output
+    assert run.output.startswith(
+        f"run.py: configs/host.yaml:7: FLAGPERF_LOG_PATH: {project.folder}/configs/host.yaml/result: no folder"
+    )
     assert "no folder for results can be made: [Errno 20] Not a directory" in run.output
-    assert "set FLAGPERF_LOG_PATH" in run.output
+    assert "name a folder that you can write to" in run.output
+    assert typed.output.startswith("run.py: --set: FLAGPERF_LOG_PATH: /xxx")
+
+
+def test_a_disk_without_room_for_a_folder_is_no_fault_of_the_configuration(project, small_disk):
+    folder = small_disk("1m,nr_inodes=1")
+    project.host_yaml(FLAGPERF_LOG_PATH=folder)
+    run = project.run()
+    assert (run.status, "No space left on device" in run.output) == (1, True), run.output
+    assert "free some space, or set FLAGPERF_LOG_PATH" in run.output

@@ -20,9 +20,19 @@ def seen(project, case, host, rank):
     return (project.results / f"latest/{case}:pytorch_2.13/{host}_noderank{rank}/seen").read_text()
 
 
-def test_every_host_runs_every_case_and_knows_its_rank(project):
+def over_ssh(sshd, folder):
+    """Keys of host.yaml by which an sshd of this machine is reached under both of its names."""
+    known = sshd.known_hosts.read_text()
+    file = folder / "known_hosts"
+    file.write_text(known + known.replace("127.0.0.1", "localhost"))
+    keys = {"SSH_KEY": str(sshd.user_key), "SSH_KNOWN_HOSTS": str(file), "SSH_PORT": sshd.port}
+    return {"CONNECTION": "ssh", "FLAGPERF_PATH": str(folder.parent / "there"), **keys}
+
+
+def test_every_host_runs_every_case_and_knows_its_rank(project, sshd):
     cases = add_case(project, "toy", compile=TELL)
-    project.host_yaml(HOSTS=["127.0.0.1", "localhost"], HOSTS_PORTS=["2222"], MASTER_PORT="29777", CASES=cases)
+    hosts = {"HOSTS": ["127.0.0.1", "localhost"], "HOSTS_PORTS": ["2222"], "MASTER_PORT": "29777"}
+    project.host_yaml(**hosts, **over_ssh(sshd, project.folder), CASES=cases)
     finished = project.run()
     assert finished.status == 0, finished.output
     assert [(case["host"], case["rank"]) for case in finished.report["cases"]] == [("127.0.0.1", 0), ("localhost", 1)]

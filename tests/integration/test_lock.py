@@ -51,6 +51,7 @@ def test_clean_takes_nothing_from_a_run_that_lives(busy):
     project, run = busy
     cleaned = project.run("clean")
     assert (cleaned.status, "127.0.0.1 is in use by run" in cleaned.output) == (3, True), cleaned.output
+    assert cleaned.output.rstrip().endswith("; end that, or wait until it has ended; then clean again"), cleaned.output
     let_go(project, "one")
     assert project.finish(run).status == 0
 

@@ -113,7 +113,7 @@ def test_clean_removes_what_a_killed_run_s_root_left_or_says_what_does(theirs, u
             docker_client.images.remove(image.id, force=True)
     [folder] = (user_host.home / "code/result").iterdir()
     cleaned = hosts.eventually(lambda: (done := theirs.run("clean")).status == 0 and done)  # once the lock is free
-    assert (f"folder {folder}\n" in cleaned.output) == has_image, cleaned.output
+    assert (f"folder {folder}: removed\n" in cleaned.output) == has_image, cleaned.output
     assert (f"`sudo rm -rf {folder}` removes it" in cleaned.output) != has_image
     assert (left(user_host) == []) == has_image
 

@@ -65,6 +65,7 @@ def test_resuming_a_complete_run_prints_it_and_runs_nothing(quick):
     first = quick.run()
     again = quick.run("run", "--resume")
     assert (again.status, again.report) == (0, first.report)
+    assert again.output.startswith(f"nothing is left to do of {first.report['run']['id']}\n")
     assert {case: len(numbers) for case, numbers in ran(quick).items()} == {"one": 1, "two": 1, "three": 1}
 
 
@@ -94,6 +95,7 @@ def test_a_failed_case_runs_again_only_when_that_is_asked_for(quick):
     (quick.data / "two.fails").unlink()
     same = quick.run("run", "--resume")
     assert (same.status, len(ran(quick)["two"])) == (1, 1)
+    assert "; --retry-failed repeats what is FAILED\n" in same.output
     retried = quick.run("run", "--resume", "--retry-failed")
     assert retried.status == 0, retried.output
     assert {case: len(numbers) for case, numbers in ran(quick).items()} == {"one": 1, "two": 2, "three": 1}
@@ -120,6 +122,26 @@ def test_a_run_whose_configuration_has_changed_is_not_resumed(quick):
     resumed = quick.run("run", "--resume")
     check_complete(quick, resumed)
     assert resumed.report["run"]["overrides"] == ["--set repeat=1"]
+
+
+def test_latest_is_the_newest_run_also_when_that_was_killed(quick):
+    assert quick.run("--case", "one").status == 0
+    killed(quick)
+    newest = max(quick.results.glob("run*"))
+    assert (quick.results / "latest").resolve() == newest
+    reported = quick.run("report", "result/latest")
+    assert f"`run.py run --resume {newest.name}` goes on with it" in reported.output
+
+
+def test_a_run_that_finds_its_hosts_in_use_leaves_latest_at_the_one_that_has_them(quick):
+    hold(quick, "one")
+    run = quick.start()
+    wait_for(run, "1/3 one:pytorch_2.13: guest")
+    before = (quick.results / "latest").resolve(strict=True)
+    assert quick.run().status == 3
+    assert (quick.results / "latest").resolve(strict=True) == before
+    let_go(quick, "one")
+    check_complete(quick, quick.finish(run))
 
 
 def test_a_run_that_is_still_going_on_is_not_resumed(quick):

@@ -17,6 +17,11 @@ def test_the_first_folder_that_is_missing_is_the_topmost_one(tmp_path):
     assert first_missing(tmp_path / "a" / "b") == tmp_path / "a" / "b"
 
 
+def test_a_folder_that_may_not_be_searched_counts_as_missing(tmp_path):
+    too_long = tmp_path / ("x" * 300)
+    assert first_missing(too_long / "run") == too_long
+
+
 @pytest.mark.parametrize(
     ("user", "environment", "caller"),
     [

@@ -114,7 +114,15 @@ def test_the_shipped_host_yaml_is_the_embedded_default():
         (HOST_YAML + "SSH_PORT: 70000\n", "host.yaml:6: SSH_PORT is 70000"),
         (HOST_YAML.replace('["localhost"]', "localhost"), "host.yaml:2: HOSTS is 'localhost': input should be a valid list"),
         (HOST_YAML.replace('["localhost"]', '["-oProxyCommand=x"]'), "must be a host name or an IP address"),
-        (HOST_YAML.replace('["localhost"]', '["a", "a"]'), "HOSTS names a host twice"),
+        (HOST_YAML.replace('["localhost"]', '["a", "a"]'), "HOSTS names a host twice: a; name it once"),
+        (
+            HOST_YAML.replace('"localhost"', "localhost, node2, 127.0.0.2"),
+            "host.yaml:2: HOSTS names this machine more than once: localhost, 127.0.0.2",
+        ),
+        (
+            HOST_YAML.replace('"localhost"', "a, b") + "CONNECTION: local\n",
+            "than once: a, b (CONNECTION is local); keep one of them",
+        ),
         (HOST_YAML + "HOSTS_PORTS: [1, 2]\n", "HOSTS_PORTS needs one port, or one for each of HOSTS"),
         (HOST_YAML + "RUNTIME: podman\n", "key 'RUNTIME' stands here again"),
         (HOST_YAML + "IMAGE_SOURCE: pull\n", "IMAGE_SOURCE pull needs IMAGE_REGISTRY"),
@@ -137,6 +145,11 @@ def test_a_wrong_host_yaml_is_an_error_with_file_line_and_remedy(config, text, m
     with pytest.raises(ConfigError) as caught:
         plan_run(request(config(text)), ROOT)
     assert message in str(caught.value)
+
+
+def test_hosts_that_are_reached_over_ssh_may_be_one_machine(config):
+    plan = plan_run(request(config(HOST_YAML.replace('"localhost"', "localhost, 127.0.0.1") + "CONNECTION: ssh\n")), ROOT)
+    assert [host.ssh for host in plan.hosts] == [True, True]
 
 
 def test_all_that_is_wrong_is_said_at_once(config):

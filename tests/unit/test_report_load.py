@@ -9,7 +9,7 @@ from rich.console import Console
 
 from tools.errors import ConfigError
 from utils.report.build import REPORT_FILE, to_json
-from utils.report.load import all_runs, find_run, load, point_latest, run_folder
+from utils.report.load import all_runs, find_run, load, point_latest, remove_run, run_folder
 from utils.report.terminal import print_report
 
 
@@ -58,6 +58,22 @@ def test_latest_points_to_the_newest_and_is_no_run_of_its_own(results):
     assert (results / "latest").resolve().name == "run20250102000000"
     assert (results / "latest").readlink().name == "run20250102000000"
     assert len(all_runs(results)) == 3
+
+
+def test_latest_never_goes_back_to_an_older_run(results):
+    point_latest(results / "run20250102000000")
+    point_latest(results / "run20250101000000")
+    assert (results / "latest").readlink().name == "run20250102000000"
+
+
+def test_latest_goes_back_where_the_newest_run_is_removed(results):
+    newest = results / "run20250102111111"
+    point_latest(newest)
+    remove_run(newest)
+    assert (results / "latest").readlink().name == "run20250102000000"
+    for run in all_runs(results):
+        remove_run(run)
+    assert not (results / "latest").is_symlink()
 
 
 def test_a_written_report_is_read_back(results):

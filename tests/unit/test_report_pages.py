@@ -87,11 +87,23 @@ def test_the_terminal_shows_every_case_with_its_figures_at_any_width():
 
 def test_the_terminal_tells_of_a_failed_case_what_to_do_next(tmp_path):
     (tmp_path / "report.html").touch()
+    (tmp_path / "bertLarge:pytorch_2.13/localhost_noderank0").mkdir(parents=True)
     text = printed(example_report(), folder=tmp_path)
     assert "FAILED OOM: bertLarge: the container was ended" in text
     assert "→ lower batch_size" in text
     assert "bertLarge:pytorch_2.13/localhost_noderank0" in text
     assert str(tmp_path / "report.html") in text.replace("\n", "")
+
+
+def test_of_a_case_that_never_began_the_log_of_the_run_is_named(tmp_path):
+    report, missing = example_report(), "bertLarge:pytorch_2.13/localhost_noderank0"
+    text, page = printed(report, width=400, folder=tmp_path), html(report, tmp_path)
+    assert f"logs: {tmp_path}/host.out.log\n" in text
+    assert "host.out.log" in page
+    assert missing not in text + page
+    (tmp_path / missing).mkdir(parents=True)
+    assert f"logs: {tmp_path}/{missing}\n" in printed(report, width=400, folder=tmp_path)
+    assert missing in html(report, tmp_path)
 
 
 def test_an_invalid_case_is_not_to_be_quoted():

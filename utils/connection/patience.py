@@ -70,7 +70,7 @@ class Patience:
         began, ended, tries = time.monotonic(), threading.Event(), 0
         while not self._reached(ended, engine=isinstance(lost, EngineLost)):
             if ended.is_set():
-                raise Interrupted("interrupted by the user") from lost
+                raise Interrupted(f"{host} is not waited for any longer") from lost
             if time.monotonic() - began >= self._seconds:
                 self.given_up = HostError(
                     f"{lost} It did not come back within {self._seconds:g} s (RECONNECT_SECONDS); "

@@ -24,6 +24,7 @@ from utils.report.schema import CaseReport, MonitorReport, ReasonReport, Report,
 from utils.report.versions import host_versions
 
 REPORT_FILE = "report.json"
+HOST_LOG = "host.out.log"
 WHOLE_SERIES, FEWEST_POINTS = 16, 60
 """The monitors of so many results keep all points of their series; of more, each keeps fewer, but at least so many."""
 

@@ -12,6 +12,7 @@ import jinja2
 from plotly.offline import get_plotlyjs
 
 from utils.report import words
+from utils.report.build import HOST_LOG
 from utils.report.charts import Figure, latencies, latency_charts, monitor_charts
 from utils.report.curves import section_charts
 from utils.report.hosts import groups, shown
@@ -81,6 +82,7 @@ class Card:
     settings: Sequence[tuple[str, Sequence[Setting]]]
     facts: Sequence[tuple[str, Sequence[tuple[str, str]]]]
     charts: Sequence[Figure]
+    files: tuple[str, str]
 
     @property
     def drawn(self) -> list[Figure]:
@@ -132,6 +134,7 @@ def _card(place: int, case: CaseReport, notes: Sequence[str], folder: Path) -> C
         settings=[("Configuration as resolved", _settings(case.config)), *_loadgen(case)],
         facts=[(name, flat(facts)) for name, facts in (*described, ("monitors", _monitors(case))) if facts],
         charts=latency_charts(latencies(folder / case.folder), names) + monitor_charts(case),
+        files=("folder", case.folder) if (folder / case.folder).is_dir() else ("log of the run", HOST_LOG),
     )
 
 

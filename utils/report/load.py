@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,11 +74,25 @@ def _having(results: Path, *names: str) -> list[Path]:
 
 
 def point_latest(folder: Path) -> None:
-    """Let `latest`, beside the run's folder, point to it; whoever looks sees the old run or the new one. Raises OSError."""
+    """Let `latest`, beside the run's folder, point to it, unless it points to a newer one; whoever looks sees the old run or the
+    new one. Raises OSError."""
+    latest = folder.parent / LATEST
+    if latest.exists() and latest.resolve().name > folder.name:
+        return
     temporary = folder.parent / f".{LATEST}.{os.getpid()}"
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(folder.name, target_is_directory=True)
-    temporary.replace(folder.parent / LATEST)
+    temporary.replace(latest)
+
+
+def remove_run(folder: Path) -> None:
+    """Remove a run's folder, and let `latest` point to the newest of the others. Raises OSError."""
+    shutil.rmtree(folder)
+    latest, others = folder.parent / LATEST, all_runs(folder.parent)
+    if others:
+        point_latest(others[0])
+    elif latest.is_symlink() and not latest.exists():
+        latest.unlink()
 
 
 def _names(runs: list[Path]) -> str:

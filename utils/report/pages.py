@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tools.contract import write_atomically
-from utils.report.build import REPORT_FILE, to_json
+from utils.report.build import HOST_LOG, REPORT_FILE, to_json
 from utils.report.html import html
 from utils.report.markdown import markdown
 from utils.report.schema import Report
@@ -20,7 +20,6 @@ from utils.runtime.masking import masked
 from utils.stdio import complain
 from utils.text_log import appending
 
-HOST_LOG = "host.out.log"
 FILES: Mapping[str, Callable[[Report, Path], str]] = {
     REPORT_FILE: lambda report, _: to_json(report),
     "report.md": lambda report, _: markdown(report),

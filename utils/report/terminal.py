@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from utils.console import PlainConsole
+from utils.report.build import HOST_LOG
 from utils.report.hosts import shown as shown_cases
 from utils.report.hosts_tables import PERCENTILES as HOST_PERCENTILES
 from utils.report.rows import PERCENTILES, PhaseRow, footnotes, marker, row
@@ -142,8 +143,14 @@ def _print_case(console: Console, report: Report, case: CaseReport, folder: Path
         console.print(_item(console, f"note: {note}"))
     print_tables(console, case)
     if case.status == "FAILED":
-        logs = folder / case.folder if folder else case.folder
-        console.print(Text(f"   logs: {logs}", style="dim"), soft_wrap=True)
+        console.print(Text(f"   logs: {_logs(case, folder)}", style="dim"), soft_wrap=True)
+
+
+def _logs(case: CaseReport, folder: Path | None) -> str | Path:
+    """Where to look for what happened: a case that never began has no folder of its own."""
+    if folder is None:
+        return case.folder
+    return folder / (case.folder if (folder / case.folder).is_dir() else HOST_LOG)
 
 
 def _item(console: Console, text: str, style: str = "") -> Padding:

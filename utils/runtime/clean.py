@@ -97,7 +97,7 @@ def _remove_container(api: APIClient, found: Mapping[str, Any], whose: str | Non
         return f"{title}: gone already"
     except APIError as error:
         return f"{title}: not removed: {explanation(error)}"
-    return title
+    return f"{title}: removed"
 
 
 def _remove_image(api: APIClient, found: Mapping[str, Any]) -> str:
@@ -109,4 +109,4 @@ def _remove_image(api: APIClient, found: Mapping[str, Any]) -> str:
         return f"{title}: gone already"
     except APIError as error:
         return f"{title}: not removed: {explanation(error)}"
-    return title
+    return f"{title}: removed"

@@ -63,7 +63,7 @@ def ensure_image(
         if any(is_secret_name(name) or secrets_in(value) for name, value in _build_args(plan, pip_source).items()):
             on_line(IN_HISTORY)
         for line in remove_steps(connection):
-            on_line(f"left by a build that its engine did not survive, and removed: {line}")
+            on_line(f"left by a build that its engine did not survive: {line}")
         _Build(connection, plan, tag, on_line).run(_build_args(plan, pip_source), network, cancelled)
     return tag
 
