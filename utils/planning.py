@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import ipaddress
 import os
 import re
 from collections.abc import Callable, Collection, Sequence
@@ -235,12 +234,11 @@ def _run_plan(request: Request, loaded: LoadedConfig, checkout: Path, code_path:
 
 
 def _target(config: HostConfig, host: str, rank: int) -> HostTarget:
-    ssh = config.CONNECTION == "ssh" or (config.CONNECTION == "auto" and not is_loopback(host))
     own = config.HOST_OPTIONS.get(host, HostOptions())
     return HostTarget(
         host=host,
         rank=rank,
-        ssh=ssh,
+        ssh=config.needs_ssh(host),
         port=own.SSH_PORT or config.SSH_PORT,
         user=own.SSH_USER or config.SSH_USER,
         key=own.SSH_KEY or config.SSH_KEY,
@@ -250,14 +248,6 @@ def _target(config: HostConfig, host: str, rank: int) -> HostTarget:
         container_options=own.ACCE_CONTAINER_OPT,
         shm_size=own.SHM_SIZE,
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name means this machine without asking anybody: localhost, 127.0.0.0/8, ::1."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() in {"localhost", "localhost.localdomain", "ip6-localhost"}
 
 
 def _environment(config: HostConfig) -> dict[str, str]:

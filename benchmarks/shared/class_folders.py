@@ -13,7 +13,7 @@ CLASS_LIST = "LOC_synset_mapping.txt"
 """ImageNet's own list: one line per class in the order of the model's outputs, the folder's name first."""
 
 _SYNSET = re.compile(r"n[0-9]{8}")
-_NUMBERED = (re.compile(r"(?!n[0-9]{8})([^0-9]*)([0-9]{1,18})"), re.compile(r"()([0-9]{1,18})[^0-9].*"))
+_NUMBERED = (re.compile(r"(?!n[0-9])([^0-9]*)([0-9]{1,18})"), re.compile(r"()([0-9]{1,18})[^0-9].*"))
 """`7`, `class_007`; `7_shark`. What begins as a synset does is none, but a place in WordNet."""
 
 

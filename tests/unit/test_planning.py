@@ -5,9 +5,10 @@ import pytest
 
 from tools.config_manager import HOST_KEYS
 from tools.errors import ConfigError, NoCaseError
+from utils.config_text import is_loopback
 from utils.host_config import HostConfig, load_host_config
 from utils.monitoring import base
-from utils.planning import Request, examine, is_loopback, plan_run
+from utils.planning import Request, examine, plan_run
 
 ROOT = Path(__file__).parents[2]
 HOST_YAML = 'VENDOR: cpu\nHOSTS: ["localhost"]\nRUNTIME: process\nCASES:\n  "digits:pytorch_2.13": embedded\n'
