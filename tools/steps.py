@@ -51,13 +51,13 @@ class Steps:
         Raises StepFailed from whatever error the step ends with, Ctrl-C and `exit()` included.
         """
         title = "step {} ({})".format(letter, NAMES[letter])
-        logger.info("{} begins", title)
-        report(Progress(letter))
         self._memory, self._peaks = PeakMemory(), None
         started, began = self._now(), self._clock()
-        reset_device_peak()
         outcome, detail = ("skipped", instead) if instead else ("ok", "")
         try:
+            logger.info("{} begins", title)
+            report(Progress(letter))  # from here on the step is known to run, so that Ctrl-C has to find it running
+            reset_device_peak()
             yield
         except BaseException as error:
             outcome, self._failed = "failed", letter

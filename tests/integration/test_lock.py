@@ -41,7 +41,8 @@ def test_a_second_run_says_who_has_the_host_and_leaves_nothing(busy):
     assert f"run.py: 127.0.0.1 is in use by {name} of " in second.output
     assert f"(process {run.pid} on " in second.output
     assert "come back when that has ended (`run.py run --wait` waits for it)" in second.output
-    assert len(list(project.results.iterdir())) == 1
+    assert {path.name for path in project.results.iterdir()} == {name, "latest"}
+    assert (project.results / "latest").resolve().name == name
     let_go(project, "one")
     first = project.finish(run)
     assert (first.status, list(ran(project))) == (0, ["one"])

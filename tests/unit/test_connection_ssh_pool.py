@@ -1,29 +1,36 @@
 """The pool of logins to one host, without a host."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor, wait
+
+import pytest
 
 from tools.errors import HostError
-from utils.connection import ssh_pool
+from utils.connection.base import LinkLost
 from utils.connection.ssh_pool import LoginPool
 
 LONG_SECONDS = 20
 
 
-def test_a_session_waits_for_the_first_login_that_another_thread_makes(monkeypatch):
-    begun, waits, go_on = threading.Event(), threading.Event(), threading.Event()
+def test_without_a_login_a_session_says_so_at_once_also_while_one_is_made():
+    """Whoever has patience asks again; nobody else, as a last look after Ctrl-C, has to wait for a login that hangs."""
+    begun, go_on, refused = threading.Event(), threading.Event(), []
 
-    def first(cancelled):
+    def hangs(cancelled):
         begun.set()
-        go_on.wait(LONG_SECONDS)
+        assert go_on.wait(LONG_SECONDS)
         raise HostError("far: refused")
 
-    monkeypatch.setattr(ssh_pool, "wait", lambda *given: (waits.set(), wait(*given))[1])
-    pool = LoginPool("far", "python3", first, first)
-    with ThreadPoolExecutor(2) as threads:
-        reaching = threads.submit(pool.reach)
-        begun.wait(LONG_SECONDS)
-        session = threads.submit(pool.session)
-        waits.wait(LONG_SECONDS)
-        go_on.set()
-    assert [str(each.exception()) for each in (reaching, session)] == ["far: refused"] * 2
+    def reach():
+        with pytest.raises(HostError, match="far: refused"):
+            pool.reach()
+        refused.append(True)
+
+    pool = LoginPool("far", "python3", hangs, hangs)
+    reaching = threading.Thread(target=reach)
+    reaching.start()
+    assert begun.wait(LONG_SECONDS)
+    with pytest.raises(LinkLost, match="the connection was lost"):
+        pool.session()
+    go_on.set()
+    reaching.join(LONG_SECONDS)
+    assert refused

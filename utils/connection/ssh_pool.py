@@ -108,7 +108,7 @@ class LoginPool:
 
     def _with_room(self, full: Collection[Login]) -> Login | None:
         """One that may have room; None where another login is needed."""
-        if not self._logins and self._coming is None and not self._closed:
+        if not self._logins and not self._closed:
             raise LinkLost(f"{self._host}: the connection was lost; is the host up?")
         login = next((login for login in self._logins if login not in full), None)
         if login is None and len(self._logins) >= MOST_LOGINS:
